@@ -1,0 +1,117 @@
+// The contract between what wants to be computed and what computes it.
+//
+// A backend owns memory and runs ops (ops/) on it, in the order they are dispatched. It is not a tensor library:
+// it knows no broadcasting, no autograd, no model and no gate, never reads back unless asked, and never falls back to
+// another backend. A problem it can't do is refused by `supports`, with the reason and with what would do.
+
+import type { DType, TypedArray } from './dtype.ts';
+import type { Problem } from './ops/index.ts';
+import type { DeviceTensor, HostTensor, Tensor } from './tensor.ts';
+
+export type BackendName = 'cuda' | 'webgpu' | 'native' | 'webgl' | 'cpu';
+
+/** What a backend runs on. */
+export interface DeviceInfo {
+  /** One line for people: device, threads, instruction set, and why it is less than it could be, if so. */
+  readonly description: string;
+  /** Named capabilities in use, e.g. 'simd128', 'relaxed-simd', 'threads'. */
+  readonly features: readonly string[];
+  /** Hard limits by name, e.g. { maxHeadDim: 256, memoryBytes: 4294967296 }. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Threads that compute, where that means anything. */
+  readonly threads?: number;
+}
+
+export interface MemoryInfo {
+  readonly usedBytes: number;
+  /** Most bytes in use at once since the backend was opened, or since `resetPeak`. */
+  readonly peakBytes: number;
+  readonly limitBytes: number;
+}
+
+/** What running a problem takes, decided without touching the device. */
+export interface Plan {
+  /** Memory beyond inputs and outputs, held while the op runs. */
+  readonly scratchBytes: number;
+  /** Multiply-adds that contribute to the result. */
+  readonly usefulMultiplyAdds: number;
+  /** Multiply-adds the kernel issues, padding and masked lanes included; useful ÷ issued is the compute density. */
+  readonly issuedMultiplyAdds: number;
+}
+
+export type Support =
+  | ({ readonly supported: true } & Plan)
+  | { readonly supported: false; readonly reason: string; readonly advice: string };
+
+/** A problem made ready to run: compiled, tuned, cached by the problem's key. */
+export interface Program {
+  readonly problem: Problem;
+  readonly plan: Plan;
+}
+
+export interface UploadOptions {
+  /**
+   * 'linear-weight': a [outFeatures, inFeatures] matrix that only `linear` reads. The backend may keep it in a layout
+   * (and precision) of its own, packed once.
+   */
+  purpose?: 'linear-weight';
+}
+
+export interface DispatchOptions {
+  /** Work that has not begun when the signal aborts is skipped; its outputs then hold nothing of meaning. */
+  signal?: AbortSignal | undefined;
+}
+
+export type Tensors = Readonly<Record<string, DeviceTensor>>;
+
+export interface Backend extends AsyncDisposable {
+  readonly name: BackendName;
+  readonly device: DeviceInfo;
+
+  /** Whether and how `problem` would run. Pure: allocates nothing. */
+  supports(problem: Problem): Support;
+
+  /** Memory for a tensor, its contents undefined. Raises OutOfMemoryError, and leaves everything as it was. */
+  allocate(shape: readonly number[], dtype: DType): DeviceTensor;
+  /** A copy of a host tensor on the device; the host's array may be reused at once. */
+  upload(source: HostTensor, options?: UploadOptions): DeviceTensor;
+  /** The elements, once all work dispatched before is done. */
+  read(source: DeviceTensor): Promise<TypedArray>;
+  /** Called by `dispose` of a tensor. Work already dispatched still sees it. */
+  free(source: Tensor): void;
+  memory(): MemoryInfo;
+  /** Makes what is in use now the new peak. */
+  resetPeak(): void;
+
+  prepare(problem: Problem): Promise<Program>;
+  /** Queues one op; inputs and outputs by the names its declaration gives. Returns before it ran. */
+  dispatch(program: Program, inputs: Tensors, outputs: Tensors, options?: DispatchOptions): void;
+  /** Resolves when all dispatched work is done; rejects when any of it failed. */
+  synchronize(): Promise<void>;
+
+  /** Ends the backend: threads stop, memory is released. What is in flight rejects. */
+  dispose(): Promise<void>;
+}
+
+/** What a probe finds, without opening anything that stays open. */
+export interface BackendProbe {
+  readonly available: boolean;
+  /** Why it is not available, or which device it would run on. */
+  readonly reason: string;
+  readonly device?: string;
+  readonly features?: readonly string[];
+  readonly limits?: Readonly<Record<string, number>>;
+}
+
+export interface OpenOptions {
+  /** Threads that compute, for backends that have them; default: the cores there are. */
+  threads?: number;
+  signal?: AbortSignal;
+}
+
+/** What each kernels package exports as `provider`; the selector needs nothing else of it. */
+export interface BackendProvider {
+  readonly name: BackendName;
+  probe(): Promise<BackendProbe>;
+  open(options?: OpenOptions): Promise<Backend>;
+}

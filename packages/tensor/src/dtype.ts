@@ -1,0 +1,59 @@
+// Element types: their names, sizes and the TypedArrays that hold them.
+// float16 and bfloat16 travel as their 16-bit patterns in a Uint16Array (half.ts converts).
+
+import { FlashMLAError } from './errors.ts';
+
+export type TypedArray =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
+
+const ARRAY_OF = {
+  float64: Float64Array,
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+export type DType = keyof typeof ARRAY_OF;
+
+/** The TypedArray constructor that holds elements of `dtype`. */
+export function arrayOf(dtype: DType): (typeof ARRAY_OF)[DType] {
+  const arrayType = ARRAY_OF[dtype];
+  if (!arrayType) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[tensor] unknown dtype '${dtype}'; expected one of ${Object.keys(ARRAY_OF).join(', ')}.`,
+    );
+  }
+  return arrayType;
+}
+
+/** Bytes of one element. */
+export function byteSize(dtype: DType): number {
+  return arrayOf(dtype).BYTES_PER_ELEMENT;
+}
+
+/** The dtype a TypedArray holds when the caller names none. */
+export function dtypeOf(data: TypedArray): DType {
+  for (const dtype of Object.keys(ARRAY_OF) as DType[]) {
+    if (dtype !== 'float16' && dtype !== 'bfloat16' && data instanceof ARRAY_OF[dtype]) return dtype;
+  }
+  throw new FlashMLAError('invalid-argument', '[tensor] data must be a TypedArray; give one, or name its dtype.');
+}

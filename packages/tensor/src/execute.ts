@@ -1,0 +1,55 @@
+// Running one op on a backend: the checks every backend makes, and the short way to run a problem.
+
+import type { Backend, DispatchOptions, Tensors } from './backend.ts';
+import { FlashMLAError } from './errors.ts';
+import { inputSpecs, outputSpecs, type Problem } from './ops/index.ts';
+import type { TensorSpec, TensorSpecs } from './ops/op.ts';
+import { elementCount, formatShape } from './shape.ts';
+import type { DeviceTensor } from './tensor.ts';
+
+/**
+ * Raises unless `inputs` and `outputs` are what the problem's op declares. A tensor may carry any shape of the right
+ * number of elements: [batch, tokens, dim] serves as [rows, dim].
+ */
+export function checkBindings(backend: Backend, problem: Problem, inputs: Tensors, outputs: Tensors): void {
+  checkGroup(backend, problem, 'input', inputSpecs(problem), inputs);
+  checkGroup(backend, problem, 'output', outputSpecs(problem), outputs);
+}
+
+function checkGroup(backend: Backend, problem: Problem, kind: string, specs: TensorSpecs, given: Tensors): void {
+  for (const [name, spec] of Object.entries(specs)) {
+    const wrong = mismatch(backend, given[name], spec);
+    if (wrong) throw new FlashMLAError('invalid-argument', `[tensor] ${problem.op}: ${kind} '${name}' ${wrong}`);
+  }
+}
+
+function mismatch(backend: Backend, given: DeviceTensor | undefined, spec: TensorSpec): string | undefined {
+  if (!given) return `is missing; expected ${spec.dtype} ${formatShape(spec.shape)}.`;
+  if (given.backend !== backend) return `belongs to another backend; upload it to '${backend.name}' first.`;
+  if (given.disposed) return 'was disposed; keep it until the last op that uses it is dispatched.';
+  if (given.dtype !== spec.dtype || elementCount(given.shape) !== elementCount(spec.shape)) {
+    return `is ${given.dtype} ${formatShape(given.shape)}; expected ${spec.dtype} with the elements of ${formatShape(spec.shape)}.`;
+  }
+  return undefined;
+}
+
+/** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */
+export async function execute(
+  backend: Backend,
+  problem: Problem,
+  inputs: Tensors,
+  options?: DispatchOptions,
+): Promise<Record<string, DeviceTensor>> {
+  const program = await backend.prepare(problem);
+  const outputs: Record<string, DeviceTensor> = {};
+  try {
+    for (const [name, spec] of Object.entries(outputSpecs(problem))) {
+      outputs[name] = backend.allocate(spec.shape, spec.dtype);
+    }
+    backend.dispatch(program, inputs, outputs, options);
+    return outputs;
+  } catch (error) {
+    for (const tensor of Object.values(outputs)) tensor.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+// @flashmla/tensor: what every other package stands on.
+
+export * from './backend.ts';
+export { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
+export * from './errors.ts';
+export { checkBindings, execute } from './execute.ts';
+export {
+  bfloat16ToFloat32,
+  bfloat16ToNumber,
+  float16ToFloat32,
+  float16ToNumber,
+  float32ToBfloat16,
+  float32ToFloat16,
+  numberToBfloat16,
+  numberToFloat16,
+  toFloat32,
+} from './half.ts';
+export type { BlockPoolProblem } from './ops/block-pool.ts';
+export type { ContentOrderProblem } from './ops/content-order.ts';
+export type { AttentionDimensions, DenseAttentionProblem } from './ops/dense-attention.ts';
+export type { EmbeddingProblem } from './ops/embedding.ts';
+export type { GateProjectionProblem } from './ops/gate-projection.ts';
+export {
+  costOf,
+  inputSpecs,
+  type OpName,
+  opNames,
+  outputSpecs,
+  type Problem,
+  type ProblemOf,
+  problemKey,
+  validateProblem,
+} from './ops/index.ts';
+export type { LayerNormProblem } from './ops/layer-norm.ts';
+export { headsStrides, type Layout } from './ops/layout.ts';
+export type { Activation, LinearProblem } from './ops/linear.ts';
+export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/op.ts';
+export type { SelectSlotsProblem } from './ops/select-slots.ts';
+export type { SelectTopKProblem } from './ops/select-top-k.ts';
+export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
+export { type NumberArray, reference } from './reference/index.ts';
+export { type TileScores, tileScores } from './reference/select-top-k.ts';
+export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
+export { encodeSafetensors } from './safetensors/encode.ts';
+export type { TensorInfo } from './safetensors/header.ts';
+export { type ByteSource, openSafetensors, type SafetensorsReader, type TensorReader } from './safetensors/reader.ts';
+export { openShardedSafetensors, type ShardedReader } from './safetensors/sharded.ts';
+export { checkSelection, type Selection, type SelectionInit, selection, selectionOf } from './selection.ts';
+export { checkShape, elementCount, formatShape } from './shape.ts';
+export { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';

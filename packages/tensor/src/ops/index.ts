@@ -1,0 +1,69 @@
+// All ops there are. Adding one: its file beside this one, a line in each of the two lists below, its float64 reference
+// (../reference/), its cases in the conformance suite, and a file of the same name in each backend that does it.
+
+import { type BlockPoolProblem, blockPool } from './block-pool.ts';
+import { type ContentOrderProblem, contentOrder } from './content-order.ts';
+import { type DenseAttentionProblem, denseAttention } from './dense-attention.ts';
+import { type EmbeddingProblem, embedding } from './embedding.ts';
+import { type GateProjectionProblem, gateProjection } from './gate-projection.ts';
+import { type LayerNormProblem, layerNorm } from './layer-norm.ts';
+import { type LinearProblem, linear } from './linear.ts';
+import { type Cost, type Op, specBytes, type TensorSpecs } from './op.ts';
+import { type SelectSlotsProblem, selectSlots } from './select-slots.ts';
+import { type SelectTopKProblem, selectTopK } from './select-top-k.ts';
+import { type SparseAttentionProblem, sparseAttention } from './sparse-attention.ts';
+
+export type Problem =
+  | LinearProblem
+  | LayerNormProblem
+  | EmbeddingProblem
+  | DenseAttentionProblem
+  | SparseAttentionProblem
+  | GateProjectionProblem
+  | ContentOrderProblem
+  | SelectTopKProblem
+  | SelectSlotsProblem
+  | BlockPoolProblem;
+
+export type OpName = Problem['op'];
+export type ProblemOf<Name extends OpName> = Extract<Problem, { op: Name }>;
+
+const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {
+  linear,
+  'layer-norm': layerNorm,
+  embedding,
+  'dense-attention': denseAttention,
+  'sparse-attention': sparseAttention,
+  'gate-projection': gateProjection,
+  'content-order': contentOrder,
+  'select-top-k': selectTopK,
+  'select-slots': selectSlots,
+  'block-pool': blockPool,
+};
+
+export const opNames = Object.keys(ops) as OpName[];
+
+const declaration = (problem: Problem) => ops[problem.op] as Op<Problem>;
+
+/** Raises FlashMLAError when the problem's own numbers make no sense. */
+export const validateProblem = (problem: Problem): void => declaration(problem).validate(problem);
+
+/** Names, shapes and dtypes of what the op takes; what a problem leaves out is not listed. */
+export const inputSpecs = (problem: Problem): TensorSpecs => declaration(problem).inputs(problem);
+
+/** Names, shapes and dtypes of what the op gives. */
+export const outputSpecs = (problem: Problem): TensorSpecs => declaration(problem).outputs(problem);
+
+/** What the op costs by its definition, whatever the kernel. */
+export const costOf = (problem: Problem): Cost => ({
+  flops: declaration(problem).flops(problem),
+  bytes: specBytes(inputSpecs(problem)) + specBytes(outputSpecs(problem)),
+});
+
+/** Equal problems have equal keys: what programs and measurements are cached by. */
+export function problemKey(problem: Problem): string {
+  return Object.entries(problem)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
+}

@@ -1,0 +1,27 @@
+// layer-norm: y = x + residual; output = (y − mean(y)) / √(var(y) + epsilon) · weight + bias, per row.
+// Ba, Kiros, Hinton 2016, arXiv 1607.06450; var is the biased variance.
+
+import { checkDimensions, float32, type Op } from './op.ts';
+
+export interface LayerNormProblem {
+  readonly op: 'layer-norm';
+  readonly rows: number;
+  readonly modelDim: number;
+  readonly epsilon: number;
+  readonly residual: boolean;
+}
+
+export const layerNorm: Op<LayerNormProblem> = {
+  validate(p) {
+    checkDimensions(p, 0, 'rows');
+    checkDimensions(p, 1, 'modelDim');
+  },
+  inputs: (p) => ({
+    input: float32(p.rows, p.modelDim),
+    ...(p.residual && { residual: float32(p.rows, p.modelDim) }),
+    weight: float32(p.modelDim),
+    bias: float32(p.modelDim),
+  }),
+  outputs: (p) => ({ output: float32(p.rows, p.modelDim) }),
+  flops: (p) => 8 * p.rows * p.modelDim,
+};

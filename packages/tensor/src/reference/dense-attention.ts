@@ -1,0 +1,14 @@
+// Reference of ops/dense-attention.ts: every query attends to every key it can see.
+
+import type { DenseAttentionProblem } from '../ops/dense-attention.ts';
+import type { Reference } from './arrays.ts';
+import { attention } from './attention.ts';
+
+export const denseAttention: Reference<DenseAttentionProblem> = (p, inputs) =>
+  attention(
+    p,
+    inputs,
+    ({ keys, visible }) =>
+      (query) =>
+        keys.filter((_, j) => visible(query, j)),
+  );
