@@ -1,0 +1,31 @@
+// All cases of all ops. A new op adds its file here.
+
+import type { Case } from '../case.ts';
+import { blockPoolCases } from './block-pool.ts';
+import { contentOrderCases } from './content-order.ts';
+import { denseAttentionCases } from './dense-attention.ts';
+import { embeddingCases } from './embedding.ts';
+import { gateProjectionCases } from './gate-projection.ts';
+import { layerNormCases } from './layer-norm.ts';
+import { linearCases } from './linear.ts';
+import { paddingCases } from './padding.ts';
+import { selectSlotsCases } from './select-slots.ts';
+import { selectTopKCases } from './select-top-k.ts';
+import { sparseAttentionCases } from './sparse-attention.ts';
+
+/** Every op × case. Inputs are made only when a case is run. */
+export function conformanceCases(): Case[] {
+  return [
+    ...linearCases(),
+    ...layerNormCases(),
+    ...embeddingCases(),
+    ...denseAttentionCases(),
+    ...sparseAttentionCases(),
+    ...gateProjectionCases(),
+    ...contentOrderCases(),
+    ...selectTopKCases(),
+    ...selectSlotsCases(),
+    ...blockPoolCases(),
+    ...paddingCases(),
+  ];
+}

@@ -1,0 +1,74 @@
+// What 'equal' means: float32 results against float64 references.
+
+import { type NumberArray, type Problem, reference } from '@flashmla/tensor';
+import type { Inputs, Outputs } from './case.ts';
+
+export interface Tolerance {
+  /** An element passes when it is this close, … */
+  readonly absolute: number;
+  /** … or this close in relation to the expected value. */
+  readonly relative: number;
+  /** Most that 1 − cosine of all finite elements may be. */
+  readonly cosine: number;
+}
+
+export const float32Tolerance: Tolerance = { absolute: 1e-5, relative: 1e-4, cosine: 1e-9 };
+
+/** Raises unless `actual` is `expected`: floats within `tolerance`, NaN and infinities in place, integers equal. */
+export function compare(
+  name: string,
+  actual: NumberArray,
+  expected: NumberArray,
+  tolerance: Tolerance = float32Tolerance,
+): void {
+  if (actual.length !== expected.length) {
+    throw new Error(`${name} has ${actual.length} elements, expected ${expected.length}`);
+  }
+  const { absolute, relative } = tolerance;
+  const exact = expected instanceof Int32Array || expected instanceof Uint8Array;
+  let wrong = 0;
+  let first = -1;
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i]!, expected[i]!];
+    if (Object.is(a, e) || a === e) continue;
+    const difference = Math.abs(a - e);
+    if (!exact && (difference <= absolute || difference <= relative * Math.abs(e)) && Number.isFinite(e)) continue;
+    if (wrong++ === 0) first = i;
+    if (difference > worst) worst = difference;
+  }
+  if (wrong > 0) {
+    throw new Error(
+      `${name}: ${wrong} of ${expected.length} elements are wrong, first at ${first}: ` +
+        `${actual[first]} instead of ${expected[first]}; largest finite difference ${worst.toExponential(2)}`,
+    );
+  }
+  const difference = exact ? 0 : cosineDifference(actual, expected);
+  if (difference > tolerance.cosine) {
+    throw new Error(
+      `${name}: cosine difference ${difference.toExponential(2)}, expected at most ${tolerance.cosine.toExponential(0)}`,
+    );
+  }
+}
+
+/** 1 − cosine of the angle between the finite elements of both. */
+function cosineDifference(actual: NumberArray, expected: NumberArray): number {
+  let [product, squaresOfActual, squaresOfExpected] = [0, 0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i]!, expected[i]!];
+    if (!Number.isFinite(a) || !Number.isFinite(e)) continue;
+    product += a * e;
+    squaresOfActual += a * a;
+    squaresOfExpected += e * e;
+  }
+  // Below float32's noise a direction means nothing; the elements have been compared already.
+  if (squaresOfActual < 1e-20 || squaresOfExpected < 1e-20) return 0;
+  return 1 - product / Math.sqrt(squaresOfActual * squaresOfExpected);
+}
+
+/** The usual check: every output against the op's reference. */
+export function matchesReference(problem: Problem) {
+  return (outputs: Outputs, inputs: Inputs): void => {
+    for (const [name, expected] of Object.entries(reference(problem, inputs))) compare(name, outputs[name]!, expected);
+  };
+}

@@ -1,0 +1,228 @@
+// A backend that runs the float64 references in memory: what the conformance suite is tested on, and what packages are
+// tested on where no kernels are needed. It keeps the contract strictly, so that code that works on it has not leaned on
+// an accident: fresh memory holds rubbish, work is done later than it is dispatched, a packed weight serves only linear.
+
+import {
+  arrayOf,
+  type Backend,
+  byteSize,
+  checkBindings,
+  checkShape,
+  costOf,
+  type DeviceInfo,
+  DeviceTensor,
+  type DispatchOptions,
+  type DType,
+  elementCount,
+  FlashMLAError,
+  type HostTensor,
+  inputSpecs,
+  type MemoryInfo,
+  OutOfMemoryError,
+  type Plan,
+  type Problem,
+  type Program,
+  problemKey,
+  reference,
+  type Support,
+  type Tensor,
+  type Tensors,
+  type TypedArray,
+  type UploadOptions,
+  validateProblem,
+} from '@flashmla/tensor';
+
+export interface ReferenceBackendOptions {
+  /** Most bytes that tensors may take together; default 4 GiB. */
+  limitBytes?: number;
+}
+
+class ReferenceTensor extends DeviceTensor {
+  readonly backend: ReferenceBackend;
+  readonly array: TypedArray;
+  readonly purpose: UploadOptions['purpose'];
+
+  constructor(
+    backend: ReferenceBackend,
+    array: TypedArray,
+    shape: readonly number[],
+    dtype: DType,
+    purpose?: UploadOptions['purpose'],
+  ) {
+    super(shape, dtype);
+    this.backend = backend;
+    this.array = array;
+    this.purpose = purpose;
+  }
+}
+
+class ReferenceBackend implements Backend {
+  readonly name = 'cpu';
+  readonly device: DeviceInfo;
+  readonly #limitBytes: number;
+  readonly #programs = new Map<string, Program>();
+  #usedBytes = 0;
+  #peakBytes = 0;
+  /** Done when all work dispatched so far is done; never rejects. */
+  #queue: Promise<void> = Promise.resolve();
+  #lastBreathMs = 0;
+  #failure: { error: unknown } | undefined;
+  #disposed = false;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+    this.device = {
+      description: 'float64 reference ops in JavaScript, one thread',
+      features: [],
+      limits: { memoryBytes: limitBytes },
+      threads: 1,
+    };
+  }
+
+  supports(problem: Problem): Support {
+    try {
+      return { supported: true, ...planOf(problem) };
+    } catch (error) {
+      if (!(error instanceof FlashMLAError)) throw error;
+      return {
+        supported: false,
+        reason: error.message,
+        advice: 'Correct the problem; it makes no sense on any backend.',
+      };
+    }
+  }
+
+  allocate(shape: readonly number[], dtype: DType): DeviceTensor {
+    checkShape(shape);
+    this.#reserve(elementCount(shape) * byteSize(dtype));
+    return new ReferenceTensor(this, rubbish(elementCount(shape), dtype), shape, dtype);
+  }
+
+  upload(source: HostTensor, options: UploadOptions = {}): DeviceTensor {
+    this.#reserve(source.array.byteLength);
+    return new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, options.purpose);
+  }
+
+  async read(source: DeviceTensor): Promise<TypedArray> {
+    this.#checkOpen();
+    const { array } = this.#own(source);
+    if (source.disposed) {
+      throw new FlashMLAError('disposed', '[conformance] read of a disposed tensor; read it before disposing.');
+    }
+    await this.synchronize();
+    return array.slice();
+  }
+
+  free(source: Tensor): void {
+    this.#usedBytes -= this.#own(source).array.byteLength;
+  }
+
+  memory(): MemoryInfo {
+    return { usedBytes: this.#usedBytes, peakBytes: this.#peakBytes, limitBytes: this.#limitBytes };
+  }
+
+  resetPeak(): void {
+    this.#peakBytes = this.#usedBytes;
+  }
+
+  async prepare(problem: Problem): Promise<Program> {
+    this.#checkOpen();
+    const key = problemKey(problem);
+    const program = this.#programs.get(key) ?? { problem, plan: planOf(problem) };
+    this.#programs.set(key, program);
+    return program;
+  }
+
+  dispatch(program: Program, inputs: Tensors, outputs: Tensors, options: DispatchOptions = {}): void {
+    this.#checkOpen();
+    const { problem } = program;
+    checkBindings(this, problem, inputs, outputs);
+    const arrays: Record<string, TypedArray> = {};
+    for (const name of Object.keys(inputSpecs(problem))) {
+      const { array, purpose } = this.#own(inputs[name]);
+      if (purpose === 'linear-weight' && (problem.op !== 'linear' || name !== 'weight')) {
+        throw new FlashMLAError(
+          'invalid-argument',
+          `[conformance] ${problem.op}: '${name}' was uploaded as a linear-weight; upload it without a purpose.`,
+        );
+      }
+      arrays[name] = array;
+    }
+    const targets = Object.entries(outputs).map(([name, output]) => [name, this.#own(output).array] as const);
+    this.#queue = this.#queue.then(async () => {
+      await this.#breathe();
+      if (this.#failure || options.signal?.aborted) return;
+      try {
+        if (this.#disposed) throw closed();
+        const results = reference(problem, arrays);
+        for (const [name, target] of targets) (target as Float32Array).set(results[name]);
+      } catch (error) {
+        this.#failure = { error };
+      }
+    });
+  }
+
+  async synchronize(): Promise<void> {
+    await this.#queue;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure.error;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#queue;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Lets timers run now and then, so that a signal can abort between ops. */
+  async #breathe(): Promise<void> {
+    if (Date.now() - this.#lastBreathMs < 10) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#lastBreathMs = Date.now();
+  }
+
+  #reserve(byteLength: number): void {
+    this.#checkOpen();
+    if (this.#usedBytes + byteLength > this.#limitBytes) {
+      throw new OutOfMemoryError('conformance', byteLength, this.#usedBytes, this.#limitBytes);
+    }
+    this.#usedBytes += byteLength;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
+  }
+
+  #own(source: Tensor): ReferenceTensor {
+    if (source instanceof ReferenceTensor && source.backend === this) return source;
+    throw new FlashMLAError(
+      'invalid-argument',
+      '[conformance] a tensor of another backend was given; upload it to this one first.',
+    );
+  }
+
+  #checkOpen(): void {
+    if (this.#disposed) throw closed();
+  }
+}
+
+const closed = () => new FlashMLAError('disposed', '[conformance] the reference backend was disposed; open another.');
+
+function planOf(problem: Problem): Plan {
+  validateProblem(problem);
+  const multiplyAdds = costOf(problem).flops / 2;
+  return { scratchBytes: 0, usefulMultiplyAdds: multiplyAdds, issuedMultiplyAdds: multiplyAdds };
+}
+
+/** Memory as a backend gives it: whatever was there. NaN, or the largest number, so that reading it is noticed. */
+function rubbish(length: number, dtype: DType): TypedArray {
+  const array = new (arrayOf(dtype))(length);
+  if (array instanceof BigInt64Array || array instanceof BigUint64Array) return array.fill(-1n);
+  return array.fill(array instanceof Float32Array || array instanceof Float64Array ? Number.NaN : -1);
+}
+
+/** A backend named 'cpu' that computes everything by definition; slow, and complete. */
+export function referenceBackend(options: ReferenceBackendOptions = {}): Backend {
+  return new ReferenceBackend(options.limitBytes ?? 4 * 2 ** 30);
+}

@@ -1,0 +1,153 @@
+// Running one case on one backend. It needs nothing but the backend: it works in a test runner and in a browser page.
+//
+// Beside what the case itself checks: outputs are filled with rubbish first, so that an element never written is seen;
+// guard tensors lie before and after each output and must not change; inputs must not change; memory in use returns to
+// what it was.
+
+import {
+  type Backend,
+  type DeviceTensor,
+  elementCount,
+  FlashMLAError,
+  inputSpecs,
+  type NumberArray,
+  outputSpecs,
+  type Problem,
+  type Tensors,
+  type TypedArray,
+  tensor,
+} from '@flashmla/tensor';
+import type { Case, Inputs } from './case.ts';
+
+/** Raises, with what was wrong, unless `backend` does `testCase` right or may refuse it and does that right. */
+export async function runCase(backend: Backend, testCase: Case): Promise<void> {
+  const { problem } = testCase;
+  const support = backend.supports(problem);
+  if (!support.supported) {
+    if (!testCase.mayRefuse) throw new Error(`refused: ${support.reason} (${support.advice})`);
+    return checkRefusal(backend, problem, support);
+  }
+  const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = support;
+  if (!(scratchBytes >= 0 && usefulMultiplyAdds >= 0 && usefulMultiplyAdds <= issuedMultiplyAdds * (1 + 1e-9))) {
+    throw new Error(`the plan makes no sense: ${JSON.stringify(support)}`);
+  }
+
+  const usedBefore = backend.memory().usedBytes;
+  const inputs = testCase.inputs();
+  const bindings = bind(backend, testCase, inputs);
+  try {
+    const program = await backend.prepare(problem);
+    let first: Record<string, NumberArray> | undefined;
+    for (let run = 0; run < (testCase.runs ?? 1); run++) {
+      backend.dispatch(program, bindings.inputs, bindings.outputs);
+      const outputs = await readAll(backend, bindings.outputs);
+      if (first) compareBits(`run ${run + 1}`, outputs, first);
+      first ??= outputs;
+    }
+    await bindings.checkGuards();
+    compareBits('an input was written to:', await readAll(backend, bindings.readable), inputs);
+    testCase.check(first ?? {}, inputs);
+  } finally {
+    bindings.dispose();
+  }
+  await backend.synchronize();
+  const { usedBytes } = backend.memory();
+  if (usedBytes > usedBefore) throw new Error(`${usedBytes - usedBefore} bytes were not given back`);
+}
+
+async function checkRefusal(
+  backend: Backend,
+  problem: Problem,
+  { reason, advice }: { reason: string; advice: string },
+): Promise<void> {
+  if (!reason?.trim() || !advice?.trim()) throw new Error('refused without a reason or without advice');
+  const error = await backend.prepare(problem).then(
+    () => undefined,
+    (raised: unknown) => raised,
+  );
+  if (!(error instanceof FlashMLAError)) {
+    throw new Error(`prepare of a refused problem must raise a FlashMLAError, but gave ${String(error)}`);
+  }
+}
+
+const guardByte = 0xa5;
+const guardBytes = 64;
+
+interface Bindings {
+  readonly inputs: Tensors;
+  readonly outputs: Tensors;
+  /** The inputs that the backend keeps as they were given. */
+  readonly readable: Tensors;
+  checkGuards(): Promise<void>;
+  dispose(): void;
+}
+
+/** Puts a case's tensors on the device: inputs, then outputs full of rubbish between guards. */
+function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs): Bindings {
+  const held: DeviceTensor[] = [];
+  const upload = (array: TypedArray, shape: readonly number[], packed = false): DeviceTensor => {
+    const uploaded = backend.upload(tensor(array, shape), packed ? { purpose: 'linear-weight' } : {});
+    held.push(uploaded);
+    return uploaded;
+  };
+  const guards: DeviceTensor[] = [];
+  const guard = () => guards.push(upload(new Uint8Array(guardBytes).fill(guardByte), [guardBytes]));
+
+  const inputs: Record<string, DeviceTensor> = {};
+  const readable: Record<string, DeviceTensor> = {};
+  for (const [name, { shape }] of Object.entries(inputSpecs(problem))) {
+    const packed = linearWeight === true && name === 'weight';
+    inputs[name] = upload(arrays[name]!, shape, packed);
+    if (!packed) readable[name] = inputs[name];
+  }
+  const outputs: Record<string, DeviceTensor> = {};
+  guard();
+  for (const [name, { shape, dtype }] of Object.entries(outputSpecs(problem))) {
+    const length = elementCount(shape);
+    const rubbish =
+      dtype === 'float32'
+        ? new Float32Array(length).fill(-12345.678)
+        : dtype === 'int32'
+          ? new Int32Array(length).fill(-77)
+          : new Uint8Array(length).fill(119);
+    outputs[name] = upload(rubbish, shape);
+    guard();
+  }
+  return {
+    inputs,
+    outputs,
+    readable,
+    async checkGuards() {
+      for (const [i, tensorOfGuard] of guards.entries()) {
+        const bytes = (await backend.read(tensorOfGuard)) as Uint8Array;
+        const changed = bytes.findIndex((byte) => byte !== guardByte);
+        if (changed >= 0) throw new Error(`guard ${i} around the outputs was written to at byte ${changed}`);
+      }
+    },
+    dispose() {
+      for (const tensorHeld of held) tensorHeld.dispose();
+    },
+  };
+}
+
+async function readAll(backend: Backend, tensors: Tensors): Promise<Record<string, NumberArray>> {
+  const arrays: Record<string, NumberArray> = {};
+  for (const [name, source] of Object.entries(tensors)) arrays[name] = (await backend.read(source)) as NumberArray;
+  return arrays;
+}
+
+function compareBits(what: string, actual: Record<string, NumberArray>, expected: Record<string, NumberArray>): void {
+  for (const [name, array] of Object.entries(actual)) {
+    const [a, e] = [bytesOf(array), bytesOf(expected[name]!)];
+    let at = 0;
+    while (at < a.length && a[at] === e[at]) at++;
+    if (at < a.length || a.length !== e.length) {
+      const element = Math.floor(at / array.BYTES_PER_ELEMENT);
+      throw new Error(
+        `${what} '${name}' differs at element ${element}: ${array[element]}, was ${expected[name]![element]}`,
+      );
+    }
+  }
+}
+
+const bytesOf = (array: NumberArray) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

@@ -1,0 +1,88 @@
+// @flashmla/conformance/vitest: the suite as tests of vitest, in Node.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Backend } from '@flashmla/tensor';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import type { Case } from './case.ts';
+import { conformanceCases } from './cases/index.ts';
+import { contractChecks } from './contract.ts';
+import { fixtureCase } from './fixtures.ts';
+import { runCase } from './run-case.ts';
+
+export interface ConformanceOptions {
+  /** Which cases to run; default: all. */
+  filter?: (testCase: Case) => boolean;
+  /** Most milliseconds that one case may take; default 30 s. */
+  timeoutMs?: number;
+}
+
+/** Registers a test for every promise of the contract and every case; `open` opens the backend that they run on. */
+export function testConformance(name: string, open: () => Promise<Backend>, options: ConformanceOptions = {}): void {
+  testContract(name, open);
+  testCases(name, open, conformanceCases().filter(options.filter ?? (() => true)), options.timeoutMs);
+}
+
+/**
+ * Registers a test for each fixture (fixtures.ts) in `directory`, and one that names the directory when it is not there:
+ * the fixtures are no part of the project.
+ */
+export function testFixtures(
+  name: string,
+  open: () => Promise<Backend>,
+  directory: string | URL,
+  options: ConformanceOptions = {},
+): void {
+  const cases = fixtureCases(directory);
+  if (cases) {
+    testCases(`${name}, fixtures`, open, cases.filter(options.filter ?? (() => true)), options.timeoutMs);
+  } else {
+    test.skip(`${name}, fixtures: not run, there is no directory ${pathOf(directory)}`, () => {});
+  }
+}
+
+/** The cases that a directory of fixtures holds; undefined when there is no such directory. */
+export function fixtureCases(directory: string | URL): Case[] | undefined {
+  const folder = pathOf(directory);
+  if (!existsSync(folder)) return undefined;
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.safetensors'))
+    .sort()
+    .map((file) => fixtureCase(file, readFileSync(join(folder, file))));
+}
+
+const pathOf = (directory: string | URL) => (typeof directory === 'string' ? directory : fileURLToPath(directory));
+
+function testContract(name: string, open: () => Promise<Backend>): void {
+  describe(`${name}, contract`, () => {
+    const backend = opened(open);
+    for (const check of contractChecks()) test(check.name, () => check.run(backend(), open));
+  });
+}
+
+function testCases(name: string, open: () => Promise<Backend>, cases: readonly Case[], timeoutMs = 30_000): void {
+  const ops = new Set(cases.map(({ problem }) => problem.op));
+  describe(name, () => {
+    const backend = opened(open);
+    for (const op of ops) {
+      describe(op, () => {
+        for (const testCase of cases.filter(({ problem }) => problem.op === op))
+          test(testCase.name, () => runCase(backend(), testCase), timeoutMs);
+      });
+    }
+  });
+}
+
+/** Opens a backend before the tests of a group and disposes it after them. */
+function opened(open: () => Promise<Backend>): () => Backend {
+  let backend: Backend | undefined;
+  beforeAll(async () => {
+    backend = await open();
+  });
+  afterAll(() => backend?.dispose());
+  return () => {
+    if (!backend) throw new Error('the backend did not open');
+    return backend;
+  };
+}

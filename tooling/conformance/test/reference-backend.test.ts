@@ -1,0 +1,11 @@
+// The suite on the reference backend: it shows that the cases, the checks and the references agree with each other.
+
+import { referenceBackend } from '../src/index.ts';
+import { testConformance, testFixtures } from '../src/vitest.ts';
+
+testConformance('reference backend', async () => referenceBackend());
+testFixtures(
+  'reference backend',
+  async () => referenceBackend(),
+  new URL('../../../../shared/fixtures/attention/', import.meta.url),
+);
