@@ -1,0 +1,14 @@
+// The kernels, each called as kernel(args, task, scratch) for every task of a step; see ../src/program.ts.
+
+export { packGroups, packKeys } from './attention';
+export { blockPool } from './block-pool';
+export { contentOrder } from './content-order';
+export { denseAttention } from './dense-attention';
+export { embedding } from './embedding';
+export { gateProjection } from './gate-projection';
+export { layerNorm } from './layer-norm';
+export { linear, packWeight } from './linear';
+export { slotLists, slotMembers } from './select-slots';
+export { featureBlocks, selectTopK } from './select-top-k';
+export { sparseLists } from './sparse-lists';
+export { sparseTiles } from './sparse-tiles';

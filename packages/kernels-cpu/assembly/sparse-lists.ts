@@ -1,0 +1,275 @@
+// sparse-attention where every query has its own list (tileQueries = 1).
+//
+// Sixteen neighbouring queries are one task: the residual groups, which all of them see, are one matrix product for the
+// sixteen; the listed keys are read row by row from where they are, a contiguous row of headDim floats each. The residual
+// is kept exact as in sparse-tiles.ts.
+
+import {
+  BLOCK_KEYS,
+  CAUSAL,
+  COLUMN,
+  fillColumn,
+  GROUP_ROWS,
+  groupCountsOf,
+  groupValuesOf,
+  HEAD_DIM,
+  INDICES,
+  KEY,
+  KEY_TOKEN,
+  KEYS,
+  keyAt,
+  keyRows,
+  LANES,
+  packedKeysOf,
+  packQueries,
+  panels,
+  QUERIES,
+  QUERY,
+  QUERY_TOKEN,
+  queryAt,
+  queryRows,
+  RESIDUAL_GROUP,
+  SCALE,
+  SLOTS,
+  scoreRows,
+  VALUE,
+  writeTile,
+} from './attention';
+import { readEntries } from './entries';
+import { exp, logScalar, madd, maxLanes, sumLanes, sumLanes4 } from './lanes';
+import { tile4x8 } from './micro';
+
+/**
+ * With columns = selected columns of a query rounded up to a multiple of 4:
+ * scratch, bytes: 64·headDim queries, 128 maxima and denominators, 512·panels sums, 64·groupRows scores, 12·columns
+ * (logits, rows, groups), 12·groupRows (logits, left, touched), 4·slots entries
+ */
+export function sparseLists(args: usize, task: i32, scratch: usize): void {
+  const queries = load<i32>(args, QUERIES);
+  const keys = load<i32>(args, KEYS);
+  const headDim = load<i32>(args, HEAD_DIM);
+  const blockKeys = load<i32>(args, BLOCK_KEYS);
+  const groupRows = load<i32>(args, GROUP_ROWS);
+  const group = load<i32>(args, RESIDUAL_GROUP);
+  const chunks = (queries + LANES - 1) / LANES;
+  const batchHead = task / chunks;
+  const start = (task % chunks) * LANES;
+  const end = min(start + LANES, queries);
+  const lanes = end - start;
+  const blocks = (keys + blockKeys - 1) / blockKeys;
+  const slots = min(load<i32>(args, SLOTS), blocks);
+  const columnLimit = (slots * blockKeys + 3) & ~3;
+  const panelCount = panels(args);
+
+  const packedQueries = scratch;
+  const maxima = packedQueries + ((<usize>headDim) << 6);
+  const denominators = maxima + COLUMN;
+  const sums = denominators + COLUMN;
+  const strideSums = (<usize>panelCount) << 5;
+  const scores = sums + (<usize>LANES) * strideSums;
+  const logits = scores + (<usize>groupRows) * COLUMN;
+  const groupLogits = logits + ((<usize>columnLimit) << 2);
+  const rows = groupLogits + ((<usize>groupRows) << 2);
+  const groupOf = rows + ((<usize>columnLimit) << 2);
+  const left = groupOf + ((<usize>columnLimit) << 2);
+  const touched = left + ((<usize>groupRows) << 2);
+  const entries = touched + ((<usize>groupRows) << 2);
+
+  const keysIn = packedKeysOf(args, batchHead);
+  const counts = groupCountsOf(args, batchHead);
+  const logs = counts + ((<usize>groupRows) << 2);
+  const token = <usize>load<u32>(args, KEY_TOKEN);
+  const key = keyRows(args, <usize>load<u32>(args, KEY), batchHead);
+  const value = keyRows(args, <usize>load<u32>(args, VALUE), batchHead);
+  const query = queryRows(args, <usize>load<u32>(args, QUERY), batchHead);
+  const causal = load<i32>(args, CAUSAL);
+  const scale = load<f32>(args, SCALE);
+  const listBytes = (<usize>load<i32>(args, SLOTS)) << 2;
+  const lists = <usize>load<u32>(args, INDICES) + (<usize>batchHead) * queries * listBytes;
+
+  memory.fill(sums, 0, (<usize>LANES) * strideSums);
+  fillColumn(maxima, 0);
+  fillColumn(denominators, 0);
+  if (groupRows) {
+    packQueries(args, batchHead, start, end, packedQueries);
+    scoreRows(keysIn, groupRows, packedQueries, headDim, scores, lanes);
+  }
+
+  for (let lane = 0; lane < lanes; lane++) {
+    const q = queryAt(args, batchHead, start + lane);
+    const limit = causal ? q + keys - queries : keys;
+    const count = readEntries(lists + (<usize>(start + lane)) * listBytes, load<i32>(args, SLOTS), blocks, entries);
+    let columns = 0;
+    for (let e = 0; e < count; e++) {
+      const first = load<i32>(entries + (e << 2)) * blockKeys;
+      for (let i = 0; i < blockKeys; i++) {
+        const k = keyAt(args, batchHead, first + i);
+        if (k < 0 || k > limit) continue;
+        store<u32>(rows + (columns << 2), <u32>((<usize>k) * token));
+        if (groupRows) store<i32>(groupOf + (columns << 2), ((first + i) / group) << 2);
+        columns++;
+      }
+    }
+    dotRows(query + (<usize>q) * load<u32>(args, QUERY_TOKEN), key, rows, columns, headDim, scale, logits);
+
+    if (groupRows) {
+      memory.copy(left, counts, groupRows << 2);
+      memory.fill(touched, 0, groupRows << 2);
+      for (let g = 0; g < groupRows; g++) {
+        store<f32>(groupLogits + (g << 2), load<f32>(scores + (<usize>g) * COLUMN + (lane << 2)));
+      }
+      for (let c = 0; c < columns; c++) {
+        const g = <usize>load<i32>(groupOf + (c << 2));
+        let sum = load<f32>(groupLogits + g);
+        if (!load<i32>(touched + g)) {
+          store<i32>(touched + g, 1);
+          sum *= load<f32>(counts + g);
+        }
+        store<f32>(groupLogits + g, sum - load<f32>(logits + (c << 2)));
+        store<f32>(left + g, load<f32>(left + g) - 1);
+      }
+      for (let g: usize = 0; g < (<usize>groupRows) << 2; g += 4) {
+        const n = load<f32>(left + g);
+        const logit = load<f32>(groupLogits + g);
+        if (n <= 0) store<f32>(groupLogits + g, -Infinity);
+        else if (load<i32>(touched + g)) store<f32>(groupLogits + g, logit / n + logScalar(n));
+        else store<f32>(groupLogits + g, logit + load<f32>(logs + g));
+      }
+    }
+
+    // Softmax over the listed keys (rounded up to whole vectors by −∞) and the groups.
+    const columnBytes = (<usize>((columns + 3) & ~3)) << 2;
+    for (let c = columns; (<usize>c) << 2 < columnBytes; c++) store<f32>(logits + (c << 2), -Infinity);
+    let maximum: f32 = -Infinity;
+    maximum = max(maximum, highest(logits, columnBytes));
+    maximum = max(maximum, highest(groupLogits, (<usize>groupRows) << 2));
+    if (maximum == -Infinity) maximum = 0;
+    const denominator = exponentiateRow(logits, columnBytes, maximum) + exponentiateRow(groupLogits, (<usize>groupRows) << 2, maximum);
+    store<f32>(maxima + (lane << 2), maximum);
+    store<f32>(denominators + (lane << 2), denominator);
+    if (groupRows) {
+      for (let g: usize = 0; g < <usize>groupRows; g++) {
+        const n = load<f32>(left + (g << 2));
+        const weight: f32 = n > 0 ? load<f32>(groupLogits + (g << 2)) / n : 0;
+        store<f32>(groupLogits + (g << 2), weight);
+        store<f32>(scores + g * COLUMN + (lane << 2), weight);
+      }
+      for (let c = 0; c < columns; c++) {
+        const g = <usize>load<i32>(groupOf + (c << 2));
+        store<f32>(logits + (c << 2), load<f32>(logits + (c << 2)) - load<f32>(groupLogits + g));
+      }
+    }
+    weightedSum(value, rows, logits, columns, headDim, sums + (<usize>lane) * strideSums);
+  }
+
+  if (groupRows) {
+    const groupValues = groupValuesOf(args, batchHead);
+    for (let panel = 0; panel < panelCount; panel++) {
+      for (let lane = 0; lane < lanes; lane += 4) {
+        tile4x8(
+          scores + (lane << 2),
+          COLUMN,
+          groupValues + (((<usize>panel) * groupRows) << 5),
+          groupRows,
+          sums + (<usize>lane) * strideSums + (panel << 5),
+          strideSums,
+          true,
+        );
+      }
+    }
+  }
+  writeTile(args, batchHead, start, end, sums, maxima, denominators);
+}
+
+/** logits[c] = scale · query · key row c, four rows at a time. Rows are byte offsets from `key`. */
+function dotRows(query: usize, key: usize, rows: usize, columns: i32, headDim: i32, scale: f32, logits: usize): void {
+  const bytes = (<usize>headDim) << 2;
+  for (let c = 0; c < columns; c += 4) {
+    const at = rows + (c << 2);
+    // Past the end the last row is read again; its logits are overwritten by the caller.
+    const left = columns - c;
+    const k0 = key + <usize>load<u32>(at);
+    const k1 = left > 1 ? key + <usize>load<u32>(at, 4) : k0;
+    const k2 = left > 2 ? key + <usize>load<u32>(at, 8) : k0;
+    const k3 = left > 3 ? key + <usize>load<u32>(at, 12) : k0;
+    let s0 = f32x4.splat(0);
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const x = v128.load(query + i);
+      s0 = madd(x, v128.load(k0 + i), s0);
+      s1 = madd(x, v128.load(k1 + i), s1);
+      s2 = madd(x, v128.load(k2 + i), s2);
+      s3 = madd(x, v128.load(k3 + i), s3);
+    }
+    v128.store(logits + (c << 2), f32x4.mul(sumLanes4(s0, s1, s2, s3), f32x4.splat(scale)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function highest(row: usize, bytes: usize): f32 {
+  let m = f32x4.splat(-Infinity);
+  for (let i: usize = 0; i < bytes; i += 16) m = f32x4.pmax(m, v128.load(row + i));
+  return maxLanes(m);
+}
+
+/** p = e^(x − maximum) in place; returns their sum. */
+// @ts-ignore: decorator
+@inline
+function exponentiateRow(row: usize, bytes: usize, maximum: f32): f32 {
+  const m = f32x4.splat(maximum);
+  let sum = f32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const p = exp(f32x4.sub(v128.load(row + i), m));
+    v128.store(row + i, p);
+    sum = f32x4.add(sum, p);
+  }
+  return sumLanes(sum);
+}
+
+/** out[headDim] = Σ_c weights[c] · value row c, 32 features (eight accumulators) at a time. */
+function weightedSum(value: usize, rows: usize, weights: usize, columns: i32, headDim: i32, out: usize): void {
+  let i = 0;
+  for (; i + 32 <= headDim; i += 32) {
+    let s0 = f32x4.splat(0);
+    let s1 = s0;
+    let s2 = s0;
+    let s3 = s0;
+    let s4 = s0;
+    let s5 = s0;
+    let s6 = s0;
+    let s7 = s0;
+    const base = value + (i << 2);
+    for (let c = 0; c < columns; c++) {
+      const row = base + <usize>load<u32>(rows + (c << 2));
+      const w = v128.load32_splat(weights + (c << 2));
+      s0 = madd(w, v128.load(row), s0);
+      s1 = madd(w, v128.load(row, 16), s1);
+      s2 = madd(w, v128.load(row, 32), s2);
+      s3 = madd(w, v128.load(row, 48), s3);
+      s4 = madd(w, v128.load(row, 64), s4);
+      s5 = madd(w, v128.load(row, 80), s5);
+      s6 = madd(w, v128.load(row, 96), s6);
+      s7 = madd(w, v128.load(row, 112), s7);
+    }
+    const o = out + (i << 2);
+    v128.store(o, s0);
+    v128.store(o, s1, 16);
+    v128.store(o, s2, 32);
+    v128.store(o, s3, 48);
+    v128.store(o, s4, 64);
+    v128.store(o, s5, 80);
+    v128.store(o, s6, 96);
+    v128.store(o, s7, 112);
+  }
+  for (; i < headDim; i += 4) {
+    let s = f32x4.splat(0);
+    for (let c = 0; c < columns; c++) {
+      const row = value + (i << 2) + <usize>load<u32>(rows + (c << 2));
+      s = madd(v128.load32_splat(weights + (c << 2)), v128.load(row), s);
+    }
+    v128.store(out + (i << 2), s);
+  }
+}

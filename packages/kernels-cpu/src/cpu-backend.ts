@@ -1,0 +1,251 @@
+// The Backend of this package: tensors in WASM memory, ops as steps over worker threads.
+
+import {
+  arrayOf,
+  type Backend,
+  byteSize,
+  checkBindings,
+  type DeviceInfo,
+  type DeviceTensor,
+  type DispatchOptions,
+  type DType,
+  elementCount,
+  FlashMLAError,
+  formatShape,
+  type HostTensor,
+  type MemoryInfo,
+  OutOfMemoryError,
+  type Problem,
+  type Program,
+  problemKey,
+  type Support,
+  type Tensor,
+  type Tensors,
+  type TypedArray,
+  validateProblem,
+} from '@flashmla/tensor';
+import { Allocator, type Block } from './allocator.ts';
+import { CpuTensor } from './cpu-tensor.ts';
+import { disposed, type Executor } from './executor.ts';
+import { planOf, refusal } from './kernels/index.ts';
+import { packedElements, packStep } from './kernels/linear.ts';
+import { type CpuPlan, roundUp, type Step } from './plan.ts';
+import { HEAP_START } from './protocol.ts';
+
+interface CpuProgram extends Program {
+  readonly plan: CpuPlan;
+  /** The plan for a weight that was packed at upload; only linear has one. */
+  readonly packedPlan: CpuPlan;
+}
+
+export class CpuBackend implements Backend {
+  readonly name = 'cpu';
+  readonly device: DeviceInfo;
+  readonly #executor: Executor;
+  readonly #allocator: Allocator;
+  readonly #programs = new Map<string, CpuProgram>();
+  #disposed = false;
+
+  constructor(executor: Executor, device: DeviceInfo) {
+    this.#executor = executor;
+    this.#allocator = new Allocator(HEAP_START, executor.memoryLimitBytes);
+    this.device = device;
+  }
+
+  supports(problem: Problem): Support {
+    validateProblem(problem);
+    const refused = refusal(problem);
+    if (refused) return { supported: false, ...refused };
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = this.#plan(problem, true);
+    return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
+  }
+
+  allocate(shape: readonly number[], dtype: DType): CpuTensor {
+    // Only ops will write here, in order: a block still in use by earlier ones will do.
+    const block = this.#allocate(elementCount(shape) * byteSize(dtype), Number.POSITIVE_INFINITY);
+    return new CpuTensor(this, block, shape, dtype, false);
+  }
+
+  upload(source: HostTensor, { purpose }: { purpose?: 'linear-weight' } = {}): CpuTensor {
+    if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source);
+    const block = this.#allocate(source.array.byteLength, this.#executor.completed);
+    this.#executor.write(block.offset, bytesOf(source.array));
+    return new CpuTensor(this, block, source.shape, source.dtype, false);
+  }
+
+  async read(source: DeviceTensor): Promise<TypedArray> {
+    const tensor = this.#own(source);
+    tensor.readers++;
+    try {
+      const { outFeatures, inFeatures } = matrixOf(tensor);
+      const elements = tensor.packed ? packedElements(outFeatures, inFeatures) : elementCount(tensor.shape);
+      const bytes = await this.#executor.read(tensor.block.offset, elements * byteSize(tensor.dtype));
+      if (tensor.packed) return unpack(new Float32Array(bytes.buffer), outFeatures, inFeatures);
+      return new (arrayOf(tensor.dtype))(bytes.buffer);
+    } finally {
+      tensor.readers--;
+      if (tensor.disposed && tensor.readers === 0) this.#release(tensor.block);
+    }
+  }
+
+  free(source: Tensor): void {
+    const tensor = source as CpuTensor;
+    if (tensor.readers === 0) this.#release(tensor.block);
+  }
+
+  memory(): MemoryInfo {
+    const { usedBytes, peakBytes } = this.#allocator;
+    return { usedBytes, peakBytes, limitBytes: this.#executor.memoryLimitBytes };
+  }
+
+  resetPeak(): void {
+    this.#allocator.resetPeak();
+  }
+
+  async prepare(problem: Problem): Promise<Program> {
+    if (this.#disposed) throw disposed();
+    const key = problemKey(problem);
+    let program = this.#programs.get(key);
+    if (!program) {
+      validateProblem(problem);
+      const refused = refusal(problem);
+      if (refused) {
+        throw new FlashMLAError('unsupported', `[kernels-cpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
+      }
+      const plan = this.#plan(problem, false);
+      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
+    if (this.#disposed) throw disposed();
+    checkBindings(this, program.problem, inputs, outputs);
+    const { plan, packedPlan } = program as CpuProgram;
+    const chosen = program.problem.op === 'linear' && this.#own(inputs.weight!).packed ? packedPlan : plan;
+    for (const [name, tensor] of Object.entries(inputs)) {
+      if (this.#own(tensor).packed && chosen === plan) {
+        throw new FlashMLAError(
+          'invalid-argument',
+          `[kernels-cpu] ${program.problem.op}: '${name}' was uploaded as a linear weight; only linear reads those.`,
+        );
+      }
+    }
+    const addresses = new Map<string, number>();
+    for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
+      addresses.set(name, this.#own(tensor).block.offset);
+    }
+    this.#run(chosen.steps, chosen, addresses, signal);
+  }
+
+  synchronize(): Promise<void> {
+    return this.#executor.finish();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#executor.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #plan(problem: Problem, packedWeight: boolean): CpuPlan {
+    return planOf(problem, { threads: this.#executor.threads, packedWeight });
+  }
+
+  /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */
+  #run(
+    steps: readonly Step[],
+    memory: Pick<CpuPlan, 'buffers' | 'threadBytes'>,
+    addresses: Map<string, number>,
+    signal?: AbortSignal,
+  ): void {
+    const held: Block[] = [];
+    const hold = (byteLength: number) => {
+      const block = this.#allocate(byteLength, Number.POSITIVE_INFINITY);
+      held.push(block);
+      return block.offset;
+    };
+    try {
+      for (const [name, byteLength] of Object.entries(memory.buffers)) addresses.set(name, hold(byteLength));
+      const scratchStride = roundUp(memory.threadBytes, 64);
+      const scratch = scratchStride > 0 ? hold(scratchStride * this.#executor.threads) : 0;
+      for (const step of steps) {
+        if (step.tasks === 0) continue;
+        const words = step.arguments.map((word) => (typeof word === 'string' ? (addresses.get(word) ?? 0) : word));
+        this.#executor.submit(
+          { kernel: step.kernel, tasks: step.tasks, arguments: words, scratch, scratchStride },
+          signal,
+        );
+      }
+    } finally {
+      for (const block of held) this.#release(block);
+    }
+  }
+
+  /** Uploads a [outFeatures, inFeatures] weight and packs it there; only the packed form stays. */
+  #uploadPacked(source: HostTensor): CpuTensor {
+    const { outFeatures, inFeatures } = matrixOf(source);
+    const plain = this.#allocate(source.array.byteLength, this.#executor.completed);
+    try {
+      const packed = this.#allocate(4 * packedElements(outFeatures, inFeatures), Number.POSITIVE_INFINITY);
+      this.#executor.write(plain.offset, bytesOf(source.array));
+      const addresses = new Map([
+        ['weight', plain.offset],
+        ['packed', packed.offset],
+      ]);
+      this.#run([packStep('weight', 'packed', outFeatures, inFeatures)], { buffers: {}, threadBytes: 0 }, addresses);
+      return new CpuTensor(this, packed, source.shape, source.dtype, true);
+    } finally {
+      this.#release(plain);
+    }
+  }
+
+  #allocate(byteLength: number, completed: number): Block {
+    if (this.#disposed) throw disposed();
+    const block = this.#allocator.allocate(byteLength, completed);
+    if (block && this.#executor.reserve(this.#allocator.end)) return block;
+    if (block) this.#release(block);
+    const { usedBytes, limitBytes } = this.memory();
+    throw new OutOfMemoryError('kernels-cpu', byteLength, usedBytes, limitBytes);
+  }
+
+  #release(block: Block): void {
+    this.#allocator.free(block, this.#executor.submitted);
+  }
+
+  #own(tensor: DeviceTensor): CpuTensor {
+    if (tensor instanceof CpuTensor && tensor.backend === this) {
+      if (!tensor.disposed) return tensor;
+      throw new FlashMLAError(
+        'disposed',
+        `[kernels-cpu] a tensor ${formatShape(tensor.shape)} was used after dispose().`,
+      );
+    }
+    throw new FlashMLAError(
+      'invalid-argument',
+      '[kernels-cpu] the tensor belongs to another backend; upload it here first.',
+    );
+  }
+}
+
+const bytesOf = (array: TypedArray): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** A tensor as a matrix: everything but the last dimension are rows. */
+function matrixOf({ shape }: { shape: readonly number[] }): { outFeatures: number; inFeatures: number } {
+  return { outFeatures: elementCount(shape.slice(0, -1)), inFeatures: shape.at(-1) ?? 1 };
+}
+
+/** From panels [outFeatures / 8][inFeatures][8] back to rows. */
+function unpack(packed: Float32Array, outFeatures: number, inFeatures: number): Float32Array {
+  const rows = new Float32Array(outFeatures * inFeatures);
+  for (let row = 0; row < outFeatures; row++) {
+    const panel = Math.floor(row / 8) * 8 * inFeatures + (row % 8);
+    for (let i = 0; i < inFeatures; i++) rows[row * inFeatures + i] = packed[panel + i * 8]!;
+  }
+  return rows;
+}

@@ -1,0 +1,76 @@
+// What runs commands and holds the memory: several threads over shared memory, or one worker with a memory of its own.
+
+import { FlashMLAError } from '@flashmla/tensor';
+import type { Command } from './protocol.ts';
+
+export interface Executor {
+  readonly threads: number;
+  readonly memoryLimitBytes: number;
+  /** Commands submitted so far. */
+  readonly submitted: number;
+  /** Commands known to be finished; the main thread may write where only those have been. */
+  readonly completed: number;
+  /** Makes the memory reach `byteLength`; false when the engine gives no more. */
+  reserve(byteLength: number): boolean;
+  /** Writes now, or in order with what was submitted. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Reads once everything submitted before is done. */
+  read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Queues a command; tasks that have not begun when the signal aborts are skipped. */
+  submit(command: Command, signal: AbortSignal | undefined): void;
+  /** Resolves when everything submitted so far is done. */
+  finish(): Promise<void>;
+  dispose(): void;
+}
+
+/** Promises for 'everything up to command n is done'. */
+export class Waiters {
+  #waiting: { until: number; resolve: () => void; reject: (error: Error) => void }[] = [];
+  #failure: Error | undefined;
+  readonly #onCount: (count: number) => void;
+
+  /** @param onCount told whenever the number of those waiting changes */
+  constructor(onCount: (count: number) => void) {
+    this.#onCount = onCount;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** The first command somebody waits for, or undefined. */
+  get next(): number | undefined {
+    return this.#waiting[0]?.until;
+  }
+
+  add(until: number): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ until, resolve, reject });
+      this.#onCount(this.#waiting.length);
+    });
+  }
+
+  settle(completed: number): void {
+    const ready = this.#waiting.filter((waiter) => waiter.until <= completed);
+    if (ready.length === 0) return;
+    this.#waiting = this.#waiting.filter((waiter) => waiter.until > completed);
+    this.#onCount(this.#waiting.length);
+    for (const waiter of ready) waiter.resolve();
+  }
+
+  /** All who wait, now or later, get this error. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    const all = this.#waiting;
+    this.#waiting = [];
+    this.#onCount(0);
+    for (const waiter of all) waiter.reject(this.#failure);
+  }
+}
+
+export const failed = (message: string): FlashMLAError =>
+  new FlashMLAError('backend-failed', `[kernels-cpu] a compute thread failed: ${message}. Open the backend again.`);
+
+export const disposed = (): FlashMLAError =>
+  new FlashMLAError('disposed', '[kernels-cpu] the backend was disposed; open another one.');

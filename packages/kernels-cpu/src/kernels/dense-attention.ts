@@ -1,0 +1,35 @@
+// dense-attention: online softmax over chunks of 128 keys; see ../../assembly/dense-attention.ts.
+
+import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
+import { type Kernel, roundUp } from '../plan.ts';
+import {
+  argumentWords,
+  issuedQueries,
+  LANES,
+  packedBuffers,
+  packSteps,
+  paddedHeadDim,
+  refusesHeadDim,
+} from './attention.ts';
+
+const CHUNK = 128;
+
+export const denseAttention: Kernel<DenseAttentionProblem> = {
+  refuses: refusesHeadDim,
+  plan(p) {
+    const rows = { keyRows: roundUp(p.keys, CHUNK), unit: CHUNK, groups: 0, groupRows: 0 };
+    const words = argumentWords(p, { tileQueries: LANES, blockKeys: 1, slots: 0, residualGroup: 0 }, rows);
+    const batchHeads = p.batch * p.heads;
+    const issued = batchHeads * issuedQueries(p.queries, LANES) * roundUp(p.keys, 4) * 2 * paddedHeadDim(p.headDim);
+    return {
+      steps: [
+        ...packSteps(p, rows, words),
+        { kernel: 'denseAttention', tasks: batchHeads * ceilDivide(p.queries, LANES), arguments: words },
+      ],
+      buffers: packedBuffers(p, rows),
+      threadBytes: 4 * LANES * (p.headDim + CHUNK + paddedHeadDim(p.headDim) + 5),
+      usefulMultiplyAdds: batchHeads * p.queries * p.keys * 2 * p.headDim,
+      issuedMultiplyAdds: issued,
+    };
+  },
+};

@@ -1,0 +1,63 @@
+// linear: packed weight panels × tiles of 4 rows; see ../../assembly/linear.ts.
+
+import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
+import { type Kernel, roundUp, type Step } from '../plan.ts';
+
+const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
+/** Depth of a pass: DEPTH of the kernel. */
+const DEPTH = 512;
+const ROW_BLOCK = 64;
+const MAX_COLUMN_BLOCK = 256;
+const MIN_COLUMN_BLOCK = 32;
+/** Tasks a thread should get, so that the last ones end together. */
+const TASKS_PER_THREAD = 4;
+
+/** f32 elements of a packed weight. */
+export const packedElements = (outFeatures: number, inFeatures: number): number => roundUp(outFeatures, 8) * inFeatures;
+
+/** The step that packs `weight` into `packed`. */
+export const packStep = (weight: string, packed: string, outFeatures: number, inFeatures: number): Step => ({
+  kernel: 'packWeight',
+  tasks: ceilDivide(outFeatures, 8),
+  arguments: [weight, packed, outFeatures, inFeatures],
+});
+
+export const linear: Kernel<LinearProblem> = {
+  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight }) {
+    const rowBlock = Math.min(ROW_BLOCK, roundUp(rows, 4));
+    const rowBlocks = ceilDivide(rows, Math.max(1, rowBlock));
+    let columnBlock = Math.min(MAX_COLUMN_BLOCK, roundUp(outFeatures, 8));
+    while (
+      rowBlocks * ceilDivide(outFeatures, columnBlock) < TASKS_PER_THREAD * threads &&
+      columnBlock > MIN_COLUMN_BLOCK
+    ) {
+      columnBlock = roundUp(columnBlock / 2, 8);
+    }
+    const weight = packedWeight ? 'weight' : 'packed';
+    const multiply: Step[] = [
+      {
+        kernel: 'linear',
+        tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
+        arguments: [
+          'input',
+          weight,
+          'bias',
+          'output',
+          rows,
+          inFeatures,
+          outFeatures,
+          ACTIVATIONS.indexOf(activation),
+          rowBlock,
+          columnBlock,
+        ],
+      },
+    ];
+    return {
+      steps: packedWeight ? multiply : [packStep('weight', 'packed', outFeatures, inFeatures), ...multiply],
+      buffers: { ...(!packedWeight && { packed: 4 * packedElements(outFeatures, inFeatures) }) },
+      threadBytes: 4 * (40 + rowBlock * DEPTH),
+      usefulMultiplyAdds: rows * inFeatures * outFeatures,
+      issuedMultiplyAdds: roundUp(rows, 4) * inFeatures * roundUp(outFeatures, 8),
+    };
+  },
+};

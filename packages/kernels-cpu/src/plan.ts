@@ -1,0 +1,59 @@
+// What a kernel of this backend says about a problem before anything runs: steps, tasks, arguments, memory. Pure.
+
+import type { Plan } from '@flashmla/tensor';
+import type { KernelName } from './protocol.ts';
+
+/**
+ * An argument word: a tensor or buffer by name (its address, 0 when it is not bound), an integer, or a float32 made by
+ * `float`.
+ */
+export type Argument = string | number;
+
+/** One kernel over `tasks` independent tasks; the next step starts when all are done. */
+export interface Step {
+  readonly kernel: KernelName;
+  readonly tasks: number;
+  readonly arguments: readonly Argument[];
+}
+
+export interface CpuPlan extends Plan {
+  readonly steps: readonly Step[];
+  /** Memory all threads share while the op runs, by name. */
+  readonly buffers: Readonly<Record<string, number>>;
+  /** Memory of each thread's own. */
+  readonly threadBytes: number;
+}
+
+/** A refusal: why, and what would do. */
+export interface Refusal {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+/** One op on this backend; its file has the op's name. */
+export interface Kernel<P> {
+  refuses?(problem: P): Refusal | undefined;
+  plan(problem: P, options: PlanOptions): Omit<CpuPlan, 'scratchBytes'>;
+}
+
+export interface PlanOptions {
+  readonly threads: number;
+  /** Whether `weight` was packed when it was uploaded (purpose 'linear-weight'). */
+  readonly packedWeight: boolean;
+}
+
+/** Bytes of everything a plan holds while it runs. */
+export function scratchBytes(plan: Omit<CpuPlan, 'scratchBytes'>, threads: number): number {
+  const shared = Object.values(plan.buffers).reduce((sum, byteLength) => sum + byteLength, 0);
+  return shared + threads * plan.threadBytes;
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The argument word that a kernel reads back as this float32. */
+export function float(value: number): number {
+  word.setFloat32(0, value, true);
+  return word.getInt32(0, true);
+}
+
+export const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;

@@ -1,0 +1,127 @@
+// Probing and opening: which of the three WASM builds this engine runs, with how many threads, and why.
+
+import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { CpuBackend } from './cpu-backend.ts';
+import type { Executor } from './executor.ts';
+import { hasRelaxedSimd, hasSharedMemory, hasSimd } from './features.ts';
+import { availableCores, engine, loadModule } from './platform.ts';
+import { PAGE_BYTES } from './protocol.ts';
+import { SharedExecutor } from './shared-executor.ts';
+import { SingleExecutor } from './single-executor.ts';
+
+export interface CpuOpenOptions extends OpenOptions {
+  /** Where the WASM builds lie, when a bundler can't find them by itself: a folder, ending in '/'. */
+  wasmUrl?: string | URL;
+  /** The worker script, likewise. */
+  workerUrl?: string | URL;
+  /** false: don't use relaxed SIMD even where the engine has it (its fused multiply-adds round differently). */
+  relaxedSimd?: boolean;
+  /** false: run on one worker without shared memory, as where SharedArrayBuffer is missing. */
+  sharedMemory?: boolean;
+}
+
+export interface CpuBackendProvider extends BackendProvider {
+  open(options?: CpuOpenOptions): Promise<CpuBackend>;
+}
+
+/** 16 MiB to start with. */
+const INITIAL_PAGES = 256;
+/** 4 GiB is all that 32-bit WASM can address; engines short of address space get less. */
+const MAXIMUM_PAGES = [65536, 32768, 16384];
+
+interface Setup {
+  readonly threads: number;
+  readonly shared: boolean;
+  readonly relaxed: boolean;
+  readonly description: string;
+  readonly features: string[];
+}
+
+function setup({ threads, relaxedSimd = true, sharedMemory = true }: CpuOpenOptions): Setup {
+  if (threads !== undefined && (!Number.isSafeInteger(threads) || threads < 1)) {
+    throw new FlashMLAError('invalid-argument', `[kernels-cpu] threads is ${threads}; expected a whole number ≥ 1.`);
+  }
+  const shared = sharedMemory && hasSharedMemory();
+  const relaxed = shared && relaxedSimd && hasRelaxedSimd();
+  const count = shared ? (threads ?? availableCores()) : 1;
+  const simd = relaxed ? 'WASM SIMD128 + relaxed SIMD' : 'WASM SIMD128';
+  const note = shared
+    ? ''
+    : ' (one thread: no SharedArrayBuffer; serve the page cross-origin isolated to use all cores)';
+  return {
+    threads: count,
+    shared,
+    relaxed,
+    description: `${count} ${count === 1 ? 'thread' : 'threads'}, ${simd}, ${engine()}${note}`,
+    features: ['simd128', ...(relaxed ? ['relaxed-simd'] : []), ...(shared ? ['threads'] : [])],
+  };
+}
+
+export const provider: CpuBackendProvider = {
+  name: 'cpu',
+
+  async probe(): Promise<BackendProbe> {
+    if (!hasSimd()) return { available: false, reason: 'this engine has no WebAssembly SIMD; update it' };
+    const { description, features, threads } = setup({});
+    return {
+      available: true,
+      reason: description,
+      device: description,
+      features,
+      limits: { threads, memoryBytes: MAXIMUM_PAGES[0]! * PAGE_BYTES, maxHeadDim: 256 },
+    };
+  },
+
+  async open(options: CpuOpenOptions = {}): Promise<CpuBackend> {
+    if (!hasSimd()) {
+      throw new FlashMLAError(
+        'backend-unavailable',
+        '[kernels-cpu] this engine has no WebAssembly SIMD; use Node ≥ 20.19 or a current browser.',
+      );
+    }
+    const { threads, shared, relaxed, description, features } = setup(options);
+    const file = shared ? (relaxed ? 'kernels.relaxed.wasm' : 'kernels.simd.wasm') : 'kernels.single.wasm';
+    const module = await loadModule(wasmUrl(file, options.wasmUrl));
+    options.signal?.throwIfAborted();
+    const workerUrl = options.workerUrl === undefined ? undefined : new URL(options.workerUrl, import.meta.url);
+    const executor = await openExecutor(module, shared, threads, workerUrl);
+    return new CpuBackend(executor, {
+      description,
+      features,
+      limits: { memoryBytes: executor.memoryLimitBytes, maxHeadDim: 256 },
+      threads,
+    });
+  },
+};
+
+/** Each URL in a form that bundlers recognise as an asset. */
+function wasmUrl(file: string, folder: string | URL | undefined): URL {
+  if (folder !== undefined) return new URL(file, new URL(folder, import.meta.url));
+  if (file === 'kernels.relaxed.wasm') return new URL('./kernels.relaxed.wasm', import.meta.url);
+  if (file === 'kernels.simd.wasm') return new URL('./kernels.simd.wasm', import.meta.url);
+  return new URL('./kernels.single.wasm', import.meta.url);
+}
+
+function openExecutor(
+  module: WebAssembly.Module,
+  shared: boolean,
+  threads: number,
+  workerUrl: URL | undefined,
+): Promise<Executor> {
+  if (!shared) {
+    return SingleExecutor.open(module, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES[0]! }, workerUrl);
+  }
+  const pages = { initial: INITIAL_PAGES, maximum: 0 };
+  for (const maximum of MAXIMUM_PAGES) {
+    try {
+      const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true });
+      return SharedExecutor.open(module, memory, { ...pages, maximum }, threads, workerUrl);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+  throw new FlashMLAError(
+    'backend-unavailable',
+    '[kernels-cpu] the engine would not reserve 1 GiB of address space for shared memory; free some and try again.',
+  );
+}

@@ -1,0 +1,214 @@
+// Several threads over one shared memory. The main thread writes commands into a ring and goes on; it never waits, and
+// the workers never go back to their event loops. See protocol.ts for the ring, worker.ts for the other side.
+
+import { disposed, type Executor, failed, Waiters } from './executor.ts';
+import { startWorker, type WorkerPort } from './platform.ts';
+import {
+  ARGUMENTS,
+  ARRIVED,
+  type Command,
+  DONE,
+  HEAD,
+  KERNEL,
+  kernelNames,
+  MAX_ARGUMENTS,
+  NEXT,
+  PAGE_BYTES,
+  RING,
+  SCRATCH,
+  SCRATCH_STRIDE,
+  STOP,
+  slotOf,
+  TASKS,
+  WANTED,
+} from './protocol.ts';
+
+/** More than any step has tasks. */
+const NO_MORE_TASKS = 2 ** 30;
+
+interface Submitted {
+  readonly command: Command;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class SharedExecutor implements Executor {
+  readonly threads: number;
+  readonly memoryLimitBytes: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #words: Int32Array;
+  readonly #workers: WorkerPort[];
+  readonly #closed = new AbortController();
+  readonly #watched = new WeakSet<AbortSignal>();
+  readonly #waiters = new Waiters((count) => {
+    for (const worker of this.#workers) worker.hold(count > 0);
+  });
+  /** Signals of the commands in the ring. */
+  readonly #signals: (AbortSignal | undefined)[] = new Array(RING);
+  /** Commands that found the ring full. */
+  #pending: Submitted[] = [];
+  #submitted = 0;
+
+  private constructor(memory: WebAssembly.Memory, maximumPages: number, workers: WorkerPort[]) {
+    this.threads = workers.length;
+    this.memoryLimitBytes = maximumPages * PAGE_BYTES;
+    this.#memory = memory;
+    this.#words = new Int32Array(memory.buffer);
+    this.#workers = workers;
+    for (const worker of workers) {
+      worker.onMessage((message) => {
+        if (message.kind === 'done') this.#advance();
+        if (message.kind === 'failed') this.#waiters.fail(failed(message.message));
+      });
+      worker.onError((error) => this.#waiters.fail(failed(error.message)));
+      worker.hold(false);
+    }
+  }
+
+  static async open(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    pages: { initial: number; maximum: number },
+    threads: number,
+    workerUrl: URL | undefined,
+  ): Promise<SharedExecutor> {
+    const workers = Array.from({ length: threads }, () => startWorker(workerUrl));
+    const ready = workers.map(
+      (worker, thread) =>
+        new Promise<void>((resolve, reject) => {
+          worker.onMessage((message) => message.kind === 'ready' && resolve());
+          worker.onError((error) => reject(failed(error.message)));
+          worker.post({
+            kind: 'start',
+            module,
+            memory,
+            initialPages: pages.initial,
+            maximumPages: pages.maximum,
+            thread,
+            threads,
+          });
+        }),
+    );
+    try {
+      await Promise.all(ready);
+    } catch (error) {
+      for (const worker of workers) worker.terminate();
+      throw error;
+    }
+    return new SharedExecutor(memory, pages.maximum, workers);
+  }
+
+  get submitted(): number {
+    return this.#submitted;
+  }
+
+  get completed(): number {
+    return Atomics.load(this.#words, DONE);
+  }
+
+  reserve(byteLength: number): boolean {
+    const missing = Math.ceil((byteLength - this.#memory.buffer.byteLength) / PAGE_BYTES);
+    if (missing <= 0) return true;
+    try {
+      this.#memory.grow(missing);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    new Uint8Array(this.#memory.buffer, offset, bytes.byteLength).set(bytes);
+  }
+
+  async read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
+    await this.finish();
+    const copy = new Uint8Array(byteLength);
+    copy.set(new Uint8Array(this.#memory.buffer, offset, byteLength));
+    return copy;
+  }
+
+  submit(command: Command, signal: AbortSignal | undefined): void {
+    if (this.#waiters.failure) throw this.#waiters.failure;
+    if (command.arguments.length > MAX_ARGUMENTS) throw failed(`${command.kernel} has too many arguments`);
+    this.#submitted++;
+    if (signal) this.#watch(signal);
+    this.#pending.push({ command, signal });
+    this.#publish();
+  }
+
+  finish(): Promise<void> {
+    const promise = this.#waiters.add(this.#submitted);
+    this.#advance();
+    return promise;
+  }
+
+  dispose(): void {
+    this.#closed.abort();
+    this.#waiters.fail(disposed());
+    Atomics.store(this.#words, STOP, 1);
+    Atomics.notify(this.#words, HEAD);
+    Atomics.notify(this.#words, DONE);
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  /** Moves pending commands into the ring, as many as fit. */
+  #publish(): void {
+    const words = this.#words;
+    const first = Atomics.load(words, HEAD);
+    const room = RING - (first - this.completed);
+    const count = Math.min(room, this.#pending.length);
+    for (let i = 0; i < count; i++) {
+      const { command, signal } = this.#pending[i]!;
+      const slot = slotOf(first + i);
+      words[slot + KERNEL] = kernelNames.indexOf(command.kernel);
+      words[slot + TASKS] = command.tasks;
+      Atomics.store(words, slot + NEXT, signal?.aborted ? NO_MORE_TASKS : 0);
+      Atomics.store(words, slot + ARRIVED, 0);
+      words[slot + SCRATCH] = command.scratch;
+      words[slot + SCRATCH_STRIDE] = command.scratchStride;
+      words.set(command.arguments, slot + ARGUMENTS);
+      this.#signals[(first + i) % RING] = signal;
+    }
+    if (count > 0) {
+      this.#pending = this.#pending.slice(count);
+      Atomics.store(words, HEAD, first + count);
+      Atomics.notify(words, HEAD);
+    }
+    if (this.#pending.length > 0) this.#ask();
+  }
+
+  /** Looks how far the workers are; settles, refills the ring, and asks to be told about the rest. */
+  #advance(): void {
+    if (this.#pending.length > 0) this.#publish();
+    this.#waiters.settle(this.completed);
+    this.#ask();
+  }
+
+  /** Asks for a message when the next command of interest is done: one that is waited for, or half a ring. */
+  #ask(): void {
+    const wanted = Math.min(
+      this.#waiters.next ?? Number.POSITIVE_INFINITY,
+      this.#pending.length > 0 ? this.completed + RING / 2 : Number.POSITIVE_INFINITY,
+    );
+    if (wanted === Number.POSITIVE_INFINITY) return;
+    Atomics.store(this.#words, WANTED, wanted);
+    // The workers may have passed that point before they could see the wish.
+    if (this.completed >= wanted) queueMicrotask(() => this.#advance());
+  }
+
+  #watch(signal: AbortSignal): void {
+    if (this.#watched.has(signal)) return;
+    this.#watched.add(signal);
+    signal.addEventListener('abort', () => this.#skip(signal), { once: true, signal: this.#closed.signal });
+  }
+
+  /** Leaves no tasks to the commands of an aborted signal; those still pending are skipped when published. */
+  #skip(signal: AbortSignal): void {
+    const head = Atomics.load(this.#words, HEAD);
+    for (let sequence = this.completed; sequence < head; sequence++) {
+      if (this.#signals[sequence % RING] === signal) {
+        Atomics.store(this.#words, slotOf(sequence) + NEXT, NO_MORE_TASKS);
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// Every op and case of the conformance suite inside a page, on each of the three WASM builds: with threads in a page that
+// is cross-origin isolated, with one worker in a page that is not.
+
+import { conformanceCases, contractChecks } from '@flashmla/conformance';
+import type { CpuOpenOptions } from '@flashmla/kernels-cpu';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeInBrowser } from './browser.ts';
+import { type Site, serve } from './serve.ts';
+
+interface Mode {
+  readonly name: string;
+  readonly isolated: boolean;
+  readonly options: CpuOpenOptions;
+  readonly wasm: string;
+  readonly features: string[];
+  readonly threads: number;
+  readonly description: RegExp;
+}
+
+const modes: Mode[] = [
+  {
+    name: 'isolated page, relaxed SIMD, two threads',
+    isolated: true,
+    options: { threads: 2 },
+    wasm: 'kernels.relaxed.wasm',
+    features: ['simd128', 'relaxed-simd', 'threads'],
+    threads: 2,
+    description: /^2 threads, WASM SIMD128 \+ relaxed SIMD, browser$/,
+  },
+  {
+    name: 'isolated page, SIMD128, two threads',
+    isolated: true,
+    options: { threads: 2, relaxedSimd: false },
+    wasm: 'kernels.simd.wasm',
+    features: ['simd128', 'threads'],
+    threads: 2,
+    description: /^2 threads, WASM SIMD128, browser$/,
+  },
+  {
+    name: 'page without isolation',
+    isolated: false,
+    options: { threads: 2 },
+    wasm: 'kernels.single.wasm',
+    features: ['simd128'],
+    threads: 1,
+    description: /^1 thread, .*no SharedArrayBuffer; serve the page cross-origin isolated/,
+  },
+];
+
+const workspace = new URL('../../../../', import.meta.url);
+
+describeInBrowser('kernels-cpu in Chromium', (open) => {
+  describe.each(modes)('$name', ({ isolated, options, wasm, features, threads, description }) => {
+    let site: Site;
+    let page: Page;
+    let opened: Awaited<ReturnType<typeof kernelsCpu.open>>;
+    beforeAll(async () => {
+      site = await serve(workspace, { isolated });
+      page = await open(`${site.url}packages/kernels-cpu/test/browser/page.html`);
+      opened = await page.evaluate((chosen) => kernelsCpu.open(chosen), options);
+    });
+    afterAll(async () => {
+      await page?.close();
+      await site?.close();
+    });
+
+    test('this is what runs', () => {
+      expect(opened.isolated).toBe(isolated);
+      expect(opened.wasm).toEqual([wasm]);
+      expect(opened.device.features).toEqual(features);
+      expect(opened.device.threads).toBe(threads);
+      expect(opened.device.description).toMatch(description);
+    });
+
+    test('the page goes on drawing while an 8192-token attention runs', async () => {
+      const sizes = { heads: 4, tokens: 8192, headDim: 64 };
+      // At 60 frames a second it draws dozens; were the main thread to wait for the kernels, it would draw one.
+      expect(await page.evaluate((chosen) => kernelsCpu.framesDuringAttention(chosen), sizes)).toBeGreaterThan(5);
+    });
+
+    describe('contract', () => {
+      for (const { name } of contractChecks()) {
+        test(name, () => page.evaluate((check) => kernelsCpu.runCheck(check), name));
+      }
+    });
+
+    describe('cases', () => {
+      for (const { name } of conformanceCases()) {
+        test(name, () => page.evaluate((testCase) => kernelsCpu.runCase(testCase), name));
+      }
+    });
+  });
+});

@@ -1,0 +1,21 @@
+// Every op and case of the conformance suite, on each of the three WASM builds.
+
+import { testConformance, testFixtures } from '@flashmla/conformance/vitest';
+import { expect, test } from 'vitest';
+import type { CpuOpenOptions } from '../dist/index.js';
+import { provider } from '../dist/index.js';
+
+const builds: [string, CpuOpenOptions, string[]][] = [
+  ['SIMD128, two threads', { threads: 2, relaxedSimd: false }, ['simd128', 'threads']],
+  ['relaxed SIMD, two threads', { threads: 2 }, ['simd128', 'relaxed-simd', 'threads']],
+  ['one worker without shared memory', { sharedMemory: false }, ['simd128']],
+];
+
+for (const [name, options, features] of builds) {
+  test(`${name}: this is what runs`, async () => {
+    await using backend = await provider.open(options);
+    expect(backend.device.features).toEqual(features);
+  });
+  testConformance(name, () => provider.open(options));
+  testFixtures(name, () => provider.open(options), new URL('../../../../shared/fixtures/attention/', import.meta.url));
+}
