@@ -1,0 +1,107 @@
+import { type Backend, FlashMLAError } from '@flashmla/tensor';
+import { describe, expect, it, vi } from 'vitest';
+import { selectBackend } from '../src/index.ts';
+import { selectFrom } from '../src/select.ts';
+import { entry, fakeBackend, missing } from './fakes.ts';
+
+async function failureOf(work: Promise<unknown>): Promise<FlashMLAError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(FlashMLAError);
+  return error as FlashMLAError;
+}
+
+describe('selectBackend', () => {
+  it('takes the first available one in rank order', async () => {
+    const unavailable = entry('webgpu', { probe: async () => ({ available: false, reason: 'no adapter' }) });
+    const backend = await selectFrom([missing('cuda'), unavailable, entry('webgl'), entry('cpu')]);
+    expect(backend.name).toBe('webgl');
+  });
+
+  it('tries the preferred ones first, then the others', async () => {
+    const entries = [entry('cuda'), entry('webgpu'), entry('cpu')];
+    expect((await selectFrom(entries, { prefer: ['cpu', 'webgpu'] })).name).toBe('cpu');
+    expect((await selectFrom([entry('webgpu'), missing('cpu')], { prefer: ['cpu'] })).name).toBe('webgpu');
+  });
+
+  it('opens only what it takes', async () => {
+    const open = vi.fn(async () => fakeBackend('cuda'));
+    await selectFrom([entry('cuda', { open }), entry('cpu')], { require: 'cpu' });
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  it('goes on to the next when opening fails', async () => {
+    const broken = entry('cuda', { open: () => Promise.reject(new Error('driver too old')) });
+    expect((await selectFrom([broken, entry('cpu')])).name).toBe('cpu');
+  });
+
+  it('hands threads and signal to the provider, and nothing that was not given', async () => {
+    const open = vi.fn(async () => fakeBackend('cpu'));
+    const { signal } = new AbortController();
+    await selectFrom([entry('cpu', { open })], { threads: 3, signal });
+    await selectFrom([entry('cpu', { open })]);
+    expect(open.mock.calls).toEqual([[{ threads: 3, signal }], [{}]]);
+  });
+
+  it('raises every reason when none can be opened, with the failures as the cause', async () => {
+    const error = await failureOf(
+      selectFrom([
+        missing('cuda'),
+        entry('webgpu', { probe: () => Promise.reject(new Error('adapter lost\nat line 1')) }),
+        entry('native', { load: { installed: true, reason: 'installed, but importing it failed: bad ELF' } }),
+        entry('webgl', { probe: async () => ({ available: false, reason: 'no canvas' }) }),
+        entry('cpu', { open: () => Promise.reject(new Error('no WebAssembly')) }),
+      ]),
+    );
+    expect(error.code).toBe('backend-unavailable');
+    expect(error.message).toBe(
+      '[backend] no backend can be opened here. Install or mend one of them. ' +
+        'cuda: not installed: npm i @flashmla/kernels-cuda; webgpu: its probe failed: adapter lost; ' +
+        'native: installed, but importing it failed: bad ELF; webgl: no canvas; cpu: could not be opened: no WebAssembly.',
+    );
+    expect((error.cause as AggregateError).errors).toEqual([new Error('no WebAssembly')]);
+  });
+
+  it('raises one error with every reason when a required one is missing', async () => {
+    const open = vi.fn(async () => fakeBackend('cpu'));
+    const error = await failureOf(selectFrom([missing('cuda'), entry('cpu', { open })], { require: 'cuda' }));
+    expect(error.code).toBe('backend-unavailable');
+    expect(error.message).toContain("'cuda' was required");
+    expect(error.message).toContain('cuda: not installed: npm i @flashmla/kernels-cuda');
+    expect(error.message).toContain('cpu: available, works on a cpu device');
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  it.each([{ require: 'gpu' }, { prefer: ['cpu', 'gpu'] }])('refuses an unknown name: %j', async (options) => {
+    const error = await failureOf(selectFrom([entry('cuda'), entry('cpu')], options as never));
+    expect(error.code).toBe('invalid-argument');
+    expect(error.message).toBe(
+      `[backend] ${Object.keys(options)[0]} names 'gpu', which is no backend; use 'cuda', 'cpu'.`,
+    );
+  });
+
+  it('stops when the signal aborts, and keeps nothing open', async () => {
+    await expect(selectFrom([entry('cpu')], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
+      'enough',
+    );
+
+    const controller = new AbortController();
+    const late = fakeBackend('cpu');
+    const open = async (): Promise<Backend> => {
+      controller.abort(new Error('too late'));
+      return late;
+    };
+    const second = vi.fn(async () => fakeBackend('cpu'));
+    const entries = [entry('cuda', { open }), entry('cpu', { open: second })];
+    await expect(selectFrom(entries, { signal: controller.signal })).rejects.toThrow('too late');
+    expect(late.disposals).toBe(1);
+    expect(second).not.toHaveBeenCalled();
+  });
+
+  it('says of a real package that is not installed how to get it', async () => {
+    const error = await failureOf(selectBackend({ require: 'native' }));
+    expect(error.message).toContain('native: not installed: npm i @flashmla/kernels-native');
+  });
+});
