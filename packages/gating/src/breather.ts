@@ -1,0 +1,14 @@
+// Long arithmetic on the event loop's thread, in slices that leave it room.
+
+const sliceMs = 8;
+
+/** A function to await between steps: it lets the event loop run when the last slice took long, and stops on abort. */
+export function breather(signal?: AbortSignal): () => Promise<void> {
+  let sliceStart = performance.now();
+  return async () => {
+    signal?.throwIfAborted();
+    if (performance.now() - sliceStart < sliceMs) return;
+    await new Promise<void>((resolve) => setTimeout(resolve));
+    sliceStart = performance.now();
+  };
+}

@@ -1,0 +1,130 @@
+// SlotGate: the first gate of this library, truly linear in the length.
+
+import { FlashMLAError, formatShape, type HostTensor, type Selection, selectionOf, tensor } from '@flashmla/tensor';
+import { DeviceCache } from './device-cache.ts';
+import type { Gate, GateInputs } from './gate.ts';
+import { checkK, type GateCall, withCall } from './gate-call.ts';
+import { randomSource, randomUniform } from './random.ts';
+
+export interface SlotWeights {
+  /** f32 [heads · slotCount, modelDim]: row h · slotCount + s scores a token for slot s of head h. */
+  weight: HostTensor;
+  /** f32 [heads · slotCount]; default 0. */
+  bias?: HostTensor | undefined;
+}
+
+export interface SlotGateOptions {
+  /** Tokens a slot keeps, which are what a query attends to; default `recommendK` of each call's keys. */
+  k?: number | undefined;
+  /** Slots of a head that tokens compete for; default 32. */
+  slotCount?: number | undefined;
+  /** Learned weights; default: random ones, which sort tokens by nothing in particular until they are trained. */
+  weights?: SlotWeights | undefined;
+  /** Of the random weights; default 1. */
+  seed?: number | undefined;
+}
+
+/**
+ * Scores each token's hidden state for `slotCount` slots a head (`Linear(modelDim, heads · slotCount)`). A slot keeps the
+ * k tokens that score highest in it; a query attends to those of its best slot: O(tokens · (slotCount + k)).
+ *
+ * Self-attention only, and `select` must be given `hidden`. Random weights start as a torch.nn.Linear does: uniform in
+ * ±1/√modelDim, made for the first call's modelDim and heads.
+ */
+export class SlotGate implements Gate {
+  readonly name = 'slot';
+  readonly k: number | undefined;
+  readonly slotCount: number;
+  readonly needsHidden = true;
+  readonly needsFit = false;
+  readonly #seed: number;
+  readonly #cache = new DeviceCache();
+  #weights: SlotWeights | undefined;
+
+  constructor({ k, slotCount = 32, weights, seed = 1 }: SlotGateOptions = {}) {
+    if (k !== undefined) checkK(this.name, k);
+    if (!Number.isSafeInteger(slotCount) || slotCount < 1) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[gating] slot: slotCount is ${slotCount}; expected a whole number ≥ 1.`,
+      );
+    }
+    this.k = k;
+    this.slotCount = slotCount;
+    this.#weights = weights;
+    this.#seed = seed;
+  }
+
+  async select(inputs: GateInputs): Promise<Selection> {
+    return withCall(this, inputs, async (call) => {
+      const { backend, batch, heads, queries: tokens, masks } = call;
+      const { hidden, modelDim } = hiddenOf(call);
+      const { weight, bias } = this.#weightsFor(heads, modelDim);
+      const { slotCount } = this;
+      const { output: scores } = await call.run(
+        {
+          ...{ op: 'linear', rows: batch * tokens, inFeatures: modelDim, outFeatures: heads * slotCount },
+          ...{ bias: bias !== undefined, activation: 'none' },
+        },
+        {
+          input: hidden,
+          weight: this.#cache.get(backend, 'weight', () => weight, { purpose: 'linear-weight' }),
+          ...(bias && { bias: this.#cache.get(backend, 'bias', () => bias) }),
+        },
+      );
+      const slots = Math.min(call.k, tokens);
+      const { indices } = await call.run(
+        { op: 'select-slots', batch, heads, tokens, slotCount, slots, mask: masks !== undefined },
+        { scores, ...(masks && { mask: masks.keyMask }) },
+      );
+      return selectionOf({ tileQueries: 1, blockKeys: 1, indices, residualGroup: 0 });
+    });
+  }
+
+  dispose(): void {
+    this.#cache.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #weightsFor(heads: number, modelDim: number): SlotWeights {
+    const rows = heads * this.slotCount;
+    this.#weights ??= randomWeights(rows, modelDim, this.#seed);
+    const { weight, bias } = this.#weights;
+    const fits = formatShape(weight.shape) === formatShape([rows, modelDim]);
+    if (!fits || (bias && formatShape(bias.shape) !== formatShape([rows]))) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[gating] slot: the weight is ${formatShape(weight.shape)}${bias ? `, the bias ${formatShape(bias.shape)}` : ''}; ` +
+          `${heads} heads of ${this.slotCount} slots and hidden states of ${modelDim} need [${rows}, ${modelDim}] and [${rows}]. ` +
+          'Use a gate of its own for each model, and the slotCount its weights were made for.',
+      );
+    }
+    return this.#weights;
+  }
+}
+
+function randomWeights(rows: number, modelDim: number, seed: number): SlotWeights {
+  const random = randomSource(seed);
+  const bound = 1 / Math.sqrt(modelDim);
+  return {
+    weight: tensor(randomUniform(rows * modelDim, bound, random), [rows, modelDim]),
+    bias: tensor(randomUniform(rows, bound, random), [rows]),
+  };
+}
+
+function hiddenOf({ hidden, batch, queries, keys }: GateCall) {
+  const modelDim = hidden?.shape[2];
+  const fits = hidden?.shape.length === 3 && hidden.shape[0] === batch && hidden.shape[1] === keys;
+  if (!hidden || !modelDim || !fits || queries !== keys) {
+    const given = hidden ? formatShape(hidden.shape) : 'missing';
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[gating] slot: hidden is ${given}, with ${batch} texts of ${queries} queries and ${keys} keys; expected ` +
+        '[batch, tokens, modelDim], as many queries and keys as tokens. Pass the layer input, or use another gate.',
+    );
+  }
+  return { hidden, modelDim };
+}
