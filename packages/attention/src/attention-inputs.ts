@@ -1,0 +1,74 @@
+// What the public attention functions take, checked: shapes and dtypes that kernels rely on, in words a caller can act on.
+
+import {
+  type AttentionDimensions,
+  FlashMLAError,
+  formatShape,
+  HostTensor,
+  type Tensor,
+  tensor,
+} from '@flashmla/tensor';
+
+export interface AttentionInputs {
+  /** float32 [batch, heads, queries, headDim], on the host or on the device. */
+  query: Tensor;
+  /** float32 [batch, heads, keys, headDim]. */
+  key: Tensor;
+  /** float32 [batch, heads, keys, headDim]. */
+  value: Tensor;
+  /** Logits are scale · q·k; default 1/√headDim. */
+  scale?: number;
+  /** uint8 or bool [batch, keys]: 1 = present, 0 = padding; default: all keys are present. */
+  keyMask?: Tensor;
+  /** Key j is visible to query i when j ≤ i + (keys − queries); default false. */
+  causal?: boolean;
+  /** Work that has not begun when it aborts is skipped. */
+  signal?: AbortSignal;
+}
+
+/** The dimensions that `inputs` agree on. Raises FlashMLAError 'invalid-argument' when they don't. */
+export function dimensionsOf(inputs: AttentionInputs): AttentionDimensions {
+  const { query, key, value, keyMask, causal = false } = inputs;
+  const axes = '[batch, heads, tokens, headDim]';
+  for (const [name, given] of Object.entries({ query, key, value })) {
+    if (given.shape.length === 4 && given.dtype === 'float32') continue;
+    fail(`${name} is ${given.dtype} ${formatShape(given.shape)}; expected float32 ${axes}. Reshape or convert it.`);
+  }
+  const [batch, heads, queries, headDim] = query.shape as [number, number, number, number];
+  const keys = key.shape[2]!;
+  for (const [name, given] of Object.entries({ key, value })) {
+    const expected = [batch, heads, keys, headDim];
+    if (expected.every((size, axis) => size === given.shape[axis])) continue;
+    fail(
+      `${name} is ${formatShape(given.shape)}; expected ${formatShape(expected)}: batch, heads and headDim of query ` +
+        `${formatShape(query.shape)}, as many tokens as key. Give tensors of one attention.`,
+    );
+  }
+  const scale = inputs.scale ?? 1 / Math.sqrt(headDim);
+  if (!Number.isFinite(scale)) fail(`scale is ${scale}; expected a finite number. Leave it out for 1/√headDim.`);
+  const mask = keyMask !== undefined;
+  if (mask) checkKeyMask(keyMask, batch, keys);
+  return { batch, heads, queries, keys, headDim, layout: 'heads-first', scale, mask, causal };
+}
+
+/** Raises unless `keyMask` says of each of batch × keys keys whether it is present. */
+export function checkKeyMask(keyMask: Tensor, batch: number, keys: number): void {
+  const { dtype, shape } = keyMask;
+  const typeFits = dtype === 'uint8' || (dtype === 'bool' && keyMask instanceof HostTensor);
+  if (typeFits && shape.length === 2 && shape[0] === batch && shape[1] === keys) return;
+  fail(
+    `keyMask is ${dtype} ${formatShape(shape)}; expected uint8 ${formatShape([batch, keys])}, 1 for a key that is ` +
+      'present and 0 for padding. On the host, bool will do too.',
+  );
+}
+
+/** A mask as ops take it: bool on the host is the same bytes under the name uint8. */
+export function asUint8(keyMask: Tensor): Tensor {
+  return keyMask instanceof HostTensor && keyMask.dtype === 'bool'
+    ? tensor(keyMask.array, keyMask.shape, 'uint8')
+    : keyMask;
+}
+
+function fail(message: string): never {
+  throw new FlashMLAError('invalid-argument', `[attention] ${message}`);
+}

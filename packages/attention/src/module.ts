@@ -1,0 +1,49 @@
+// What stands where a model's attention stands: the interface every attention module has, and how a model hands its
+// layer's projections to one.
+
+import type { Backend, Tensor } from '@flashmla/tensor';
+
+export interface ForwardOptions {
+  /** uint8 or bool [batch, tokens]: 1 = present, 0 = padding; default: all are present. */
+  keyMask?: Tensor;
+  /** Work that has not begun when it aborts is skipped, and the call rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Projections, attention and output projection of one layer. The residual and its LayerNorm are the layer's.
+ */
+export interface AttentionModule {
+  readonly dim: number;
+  readonly heads: number;
+  /**
+   * @param x float32 [batch, tokens, dim]; a host tensor is uploaded for the call
+   * @returns float32 [batch, tokens, dim]; the caller disposes it
+   */
+  forward(x: Tensor, options?: ForwardOptions): Promise<Tensor>;
+  dispose(): void;
+}
+
+/** y = x · weightᵀ + bias, as Hugging Face and PyTorch store it. */
+export interface Projection {
+  /** float32 [outFeatures, inFeatures]. */
+  weight: Tensor;
+  /** float32 [outFeatures]. */
+  bias?: Tensor;
+}
+
+export interface AttentionProjections {
+  query: Projection;
+  key: Projection;
+  value: Projection;
+  output: Projection;
+}
+
+/** What a model gives a module that takes over one of its layers. All of it stays the model's. */
+export interface AttachTarget {
+  backend: Backend;
+  /** Host weights are uploaded, and given back on detach. */
+  projections: AttentionProjections;
+  /** The layer's number of heads: checked against the module's, since no shape of a projection tells it. */
+  heads?: number;
+}

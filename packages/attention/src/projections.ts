@@ -1,0 +1,105 @@
+// The four linear maps of an attention layer: checked, initialised, brought to the device, applied.
+
+import {
+  type Backend,
+  type DeviceTensor,
+  FlashMLAError,
+  formatShape,
+  type ProblemOf,
+  type Tensor,
+  tensor,
+} from '@flashmla/tensor';
+import type { AttentionProjections, Projection } from './module.ts';
+import { uniform } from './random.ts';
+import type { Scope } from './scope.ts';
+
+const names = ['query', 'key', 'value', 'output'] as const;
+
+/** A projection whose tensors lie on the device. */
+export interface DeviceProjection {
+  readonly weight: DeviceTensor;
+  readonly bias?: DeviceTensor;
+}
+
+export type DeviceProjections = Readonly<Record<(typeof names)[number], DeviceProjection>>;
+
+/** Raises FlashMLAError 'invalid-argument' unless all four map dim to dim features. */
+export function checkProjections(projections: AttentionProjections, owner: string, dim: number): void {
+  for (const name of names) {
+    const { weight, bias } = projections[name];
+    checkTensor(weight, `${name}.weight`, [dim, dim], owner);
+    if (bias) checkTensor(bias, `${name}.bias`, [dim], owner);
+  }
+}
+
+function checkTensor(given: Tensor, name: string, expected: readonly number[], owner: string): void {
+  if (given.dtype === 'float32' && formatShape(given.shape) === formatShape(expected)) return;
+  throw new FlashMLAError(
+    'invalid-argument',
+    `[attention] ${owner} was given ${name} ${given.dtype} ${formatShape(given.shape)}; expected float32 ` +
+      `${formatShape(expected)}. Make the module with the layer's own dim and heads.`,
+  );
+}
+
+/**
+ * Random projections as torch.nn.MultiheadAttention starts with: query, key and value Xavier uniform over the stacked
+ * [3·dim, dim] matrix (Glorot & Bengio 2010), output uniform in ±1/√dim, biases zero.
+ *
+ * @param seed equal seeds give equal weights; the numbers are not torch's
+ */
+export function initialProjections(dim: number, seed: number): AttentionProjections {
+  const next = uniform(seed);
+  const projection = (bound: number): Projection => ({
+    weight: tensor(
+      Float32Array.from({ length: dim * dim }, () => (2 * next() - 1) * bound),
+      [dim, dim],
+    ),
+    bias: tensor(new Float32Array(dim), [dim]),
+  });
+  const xavier = Math.sqrt(6 / (dim + 3 * dim));
+  return {
+    query: projection(xavier),
+    key: projection(xavier),
+    value: projection(xavier),
+    output: projection(1 / Math.sqrt(dim)),
+  };
+}
+
+/** The projections on the scope's device; what had to be uploaded belongs to the scope. */
+export function onDevice(projections: AttentionProjections, scope: Scope): DeviceProjections {
+  const place = ({ weight, bias }: Projection): DeviceProjection => ({
+    weight: scope.device(weight, { purpose: 'linear-weight' }),
+    ...(bias && { bias: scope.device(bias) }),
+  });
+  const { query, key, value, output } = projections;
+  return { query: place(query), key: place(key), value: place(value), output: place(output) };
+}
+
+/** Dispatches input · weightᵀ + bias into a new tensor of `shape`, which the caller owns. */
+export async function project(
+  backend: Backend,
+  input: DeviceTensor,
+  { weight, bias }: DeviceProjection,
+  shape: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<DeviceTensor> {
+  const [outFeatures, inFeatures] = weight.shape as [number, number];
+  const rows = shape[0]! * shape[1]!;
+  const problem: ProblemOf<'linear'> = {
+    op: 'linear',
+    rows,
+    inFeatures,
+    outFeatures,
+    bias: bias !== undefined,
+    activation: 'none',
+  };
+  const program = await backend.prepare(problem);
+  const output = backend.allocate(shape, 'float32');
+  try {
+    backend.dispatch(program, { input, weight, ...(bias && { bias }) }, { output }, { signal });
+    return output;
+  } catch (error) {
+    output.dispose();
+    throw error;
+  }
+}
