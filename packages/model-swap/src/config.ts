@@ -1,0 +1,88 @@
+// Reading config.json: each value checked, each error naming the field.
+
+import type { Activation } from '@flashmla/tensor';
+import { FlashMLAError } from '@flashmla/tensor';
+import type { Presence } from './architecture.ts';
+import { invalidFile, isJsonObject, type JsonObject } from './files/text-file.ts';
+
+/** A model's config.json. */
+export class Config {
+  readonly fields: JsonObject;
+
+  constructor(fields: JsonObject) {
+    this.fields = fields;
+  }
+
+  /** A whole number ≥ `least`. Without a fallback the field must be there. */
+  whole(name: string, least: number, fallback?: number): number {
+    const value = this.fields[name] ?? fallback;
+    if (!Number.isSafeInteger(value) || (value as number) < least) {
+      throw this.wrong(name, `expected a whole number ≥ ${least}`);
+    }
+    return value as number;
+  }
+
+  positive(name: string, fallback: number): number {
+    const value = this.fields[name] ?? fallback;
+    if (typeof value !== 'number' || !(value > 0)) throw this.wrong(name, 'expected a number > 0');
+    return value;
+  }
+
+  /** Raises when the field is there and is not one of `supported`. */
+  only(name: string, ...supported: readonly unknown[]): void {
+    const value = this.fields[name] ?? supported[0];
+    if (supported.includes(value)) return;
+    throw new FlashMLAError(
+      'unsupported',
+      `[model-swap] config.json: ${name} is ${JSON.stringify(value)}; supported: ${supported.map((one) => JSON.stringify(one)).join(', ')}.`,
+    );
+  }
+
+  activation(name: string): Activation {
+    const value = this.fields[name] ?? 'gelu';
+    const activation = typeof value === 'string' && Object.hasOwn(ACTIVATIONS, value) && ACTIVATIONS[value];
+    if (!activation) {
+      throw new FlashMLAError(
+        'unsupported',
+        `[model-swap] config.json: ${name} is ${JSON.stringify(value)}; supported: ${Object.keys(ACTIVATIONS).join(', ')}.`,
+      );
+    }
+    return activation;
+  }
+
+  /** Names of the labels by number; Hugging Face's defaults where config.json has none. */
+  labels(): string[] {
+    const names = this.fields.id2label;
+    if (names !== undefined && !isJsonObject(names))
+      throw this.wrong('id2label', 'expected an object of names by number');
+    const count = names ? Object.keys(names).length : this.whole('num_labels', 1, 2);
+    return Array.from({ length: count }, (_, label) => {
+      const name = names?.[label] ?? `LABEL_${label}`;
+      if (typeof name !== 'string') throw this.wrong('id2label', `expected the name of label ${label}`);
+      return name;
+    });
+  }
+
+  /**
+   * Whether the files hold a sequence classifier, by `architectures`. Heads of other tasks share its tensors' names, so
+   * that the names alone would not tell.
+   */
+  classifier(): Presence {
+    const architectures = this.fields.architectures;
+    if (!Array.isArray(architectures) || architectures.length === 0) return 'optional';
+    return architectures.some((name) => String(name).endsWith('ForSequenceClassification')) ? 'required' : 'none';
+  }
+
+  private wrong(name: string, expectation: string): Error {
+    const value = this.fields[name];
+    const given = value === undefined ? 'missing' : JSON.stringify(value);
+    return invalidFile('config.json', `${name} is ${given}; ${expectation}.`);
+  }
+}
+
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  gelu: 'gelu',
+  gelu_new: 'gelu-tanh',
+  gelu_pytorch_tanh: 'gelu-tanh',
+  relu: 'relu',
+};

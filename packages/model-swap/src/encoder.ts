@@ -1,0 +1,120 @@
+// The forward pass: embedding, layers, pooler, head, over one batch of encoded texts.
+
+import type { AttentionModule } from '@flashmla/attention';
+import { type DeviceTensor, tensor } from '@flashmla/tensor';
+import type { Architecture, EncoderParts } from './architecture.ts';
+import { EncoderLayer, type LayerContext } from './layer.ts';
+import { gatherRows, linear, norm } from './steps.ts';
+import type { EncodedText } from './tokenizer.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface ForwardOptions {
+  /** Whether the caller wants the last hidden states; without them the last layer computes only what the head reads. */
+  hidden?: boolean;
+  /** The attention a layer runs with; default: the one it has. */
+  attention?: ((layer: EncoderLayer) => AttentionModule) | undefined;
+  /** Sees each layer's input before the layer runs; must not dispose it. */
+  beforeLayer?: ((layer: EncoderLayer, hidden: DeviceTensor, work: Workspace) => Promise<void>) | undefined;
+  /** Called when a layer's work is done. Waits for it, so that abort and progress keep in step with the device. */
+  afterLayer?: ((layer: EncoderLayer) => void) | undefined;
+}
+
+/** Owned by the workspace of the pass. */
+export interface ForwardResult {
+  readonly hidden?: DeviceTensor; // [batch, tokens, modelDim]
+  readonly pooled?: DeviceTensor; // [batch, modelDim]
+  readonly logits?: DeviceTensor; // [batch, labels]
+}
+
+export class Encoder {
+  readonly layer: readonly EncoderLayer[];
+  readonly #architecture: Architecture;
+  readonly #parts: EncoderParts<DeviceTensor>;
+
+  constructor(context: LayerContext, parts: EncoderParts<DeviceTensor>) {
+    this.#architecture = context.architecture;
+    this.#parts = parts;
+    this.layer = parts.layers.map((layerParts, index) => new EncoderLayer(index, context, layerParts));
+  }
+
+  async forward(
+    work: Workspace,
+    texts: readonly EncodedText[],
+    { hidden: wanted = true, attention, beforeLayer, afterLayer }: ForwardOptions = {},
+  ): Promise<ForwardResult> {
+    const tokens = texts.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
+    const keyMask = this.#keyMask(work, texts, tokens);
+    const firstTokens = work.upload(
+      tensor(
+        Int32Array.from(texts, (_, text) => text * tokens),
+        [texts.length],
+      ),
+    );
+    let hidden = await this.#embed(work, texts, tokens);
+    for (const layer of this.layer) {
+      work.signal?.throwIfAborted();
+      await beforeLayer?.(layer, hidden, work);
+      const rows = !wanted && layer === this.layer.at(-1) ? firstTokens : undefined;
+      hidden = await layer.forward(work, { hidden, keyMask, rows }, attention?.(layer));
+      if (afterLayer) {
+        await work.backend.synchronize();
+        afterLayer(layer);
+      }
+    }
+    const first = wanted ? await gatherRows(work, hidden, firstTokens) : hidden;
+    const { pooler, head } = this.#parts;
+    const pooled = pooler && (await linear(work, first, pooler, 'tanh'));
+    const logits = head && (await this.#classify(work, this.#architecture.headReadsPooled ? pooled! : first));
+    return { ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
+  }
+
+  dispose(): void {
+    for (const layer of this.layer) layer.dispose();
+  }
+
+  async #embed(work: Workspace, texts: readonly EncodedText[], tokens: number): Promise<DeviceTensor> {
+    const { modelDim, vocabulary, positions, types, padToken, normEpsilon } = this.#architecture;
+    const { word, position, type, norm: normParts } = this.#parts.embedding;
+    const rows = texts.length * tokens;
+    const ids = new Int32Array(rows).fill(padToken < vocabulary ? padToken : 0);
+    const positionIds = new Int32Array(rows);
+    const typeIds = new Int32Array(rows);
+    texts.forEach((text, index) => {
+      ids.set(text.ids, index * tokens);
+      positionIds.set(this.#positionsOf(text.ids), index * tokens);
+      if (types > 1) typeIds.set(text.types, index * tokens);
+    });
+    const table = (values: Int32Array) => work.upload(tensor(values, [rows]));
+    const inputs = { tokenIds: table(ids), positionIds: table(positionIds), ...(type && { typeIds: table(typeIds) }) };
+    const summed = await work.run(
+      { op: 'embedding', rows, modelDim, vocabulary, positions, types },
+      { ...inputs, word, position, ...(type && { type }) },
+      [texts.length, tokens, modelDim],
+    );
+    work.release(...Object.values(inputs));
+    const hidden = await norm(work, summed, normParts, normEpsilon);
+    work.release(summed);
+    return hidden;
+  }
+
+  #positionsOf(ids: Int32Array): Int32Array {
+    const { firstPosition, skipsPadTokens, padToken } = this.#architecture;
+    let next = firstPosition;
+    return ids.map((id) => (skipsPadTokens && id === padToken ? firstPosition - 1 : next++));
+  }
+
+  #keyMask(work: Workspace, texts: readonly EncodedText[], tokens: number): DeviceTensor | undefined {
+    if (texts.every(({ ids }) => ids.length === tokens)) return undefined;
+    const mask = new Uint8Array(texts.length * tokens);
+    texts.forEach(({ ids }, text) => {
+      mask.fill(1, text * tokens, text * tokens + ids.length);
+    });
+    return work.upload(tensor(mask, [texts.length, tokens]));
+  }
+
+  async #classify(work: Workspace, input: DeviceTensor): Promise<DeviceTensor> {
+    const { hidden, output } = this.#parts.head!;
+    if (!hidden) return linear(work, input, output);
+    return linear(work, await linear(work, input, hidden, this.#architecture.headActivation), output);
+  }
+}

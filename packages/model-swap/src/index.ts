@@ -1,0 +1,16 @@
+// @flashmla/model-swap: load a Hugging Face encoder and swap its attention in one line.
+
+export type { Architecture } from './architecture.ts';
+export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
+export type { ModelFiles, ModelSource } from './files/model-folder.ts';
+export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
+export { saveGates } from './gates-file.ts';
+export type { EncoderLayer } from './layer.ts';
+export { type LoadOptions, loadModel } from './load.ts';
+export { EncoderModel, type RunOptions, type RunResult } from './model.ts';
+export { type ModelPlan, type PlanOptions, planModel } from './plan.ts';
+export type { Progress, ProgressListener } from './progress.ts';
+export { sampleTexts } from './sample-texts.ts';
+export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
+export type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+export { type Cosines, type LayerDrift, type SwapVerification, type VerifyOptions, verifySwap } from './verify.ts';

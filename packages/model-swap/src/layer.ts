@@ -1,0 +1,137 @@
+// One layer of an encoder, post-norm as BERT has it:
+// x ← norm(x + attention(x)), x ← norm(x + contract(activation(intermediate(x)))).
+// Its attention is a module that can be exchanged; the dense one it came with is kept.
+
+import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
+import { ContentGate, type ContentGateState } from '@flashmla/gating';
+import { type Backend, type DeviceTensor, FlashMLAError, formatShape } from '@flashmla/tensor';
+import type { Architecture, LayerParts } from './architecture.ts';
+import { gatherRows, linear, norm } from './steps.ts';
+import type { Workspace } from './workspace.ts';
+
+export interface LayerInput {
+  readonly hidden: DeviceTensor; // [batch, tokens, modelDim]; released by the layer
+  /** uint8 [batch, tokens], 1 = present; absent when all are. */
+  readonly keyMask: DeviceTensor | undefined;
+  /** int32 [batch]: the rows of `hidden` that what follows needs; absent = all. */
+  readonly rows?: DeviceTensor | undefined;
+}
+
+/** What the layers of an encoder have in common. */
+export interface LayerContext {
+  readonly backend: Backend;
+  readonly architecture: Architecture;
+  /** Fitted gates by layer, for attention that comes with an unfitted one. */
+  readonly gates: ReadonlyMap<number, ContentGateState>;
+}
+
+export class EncoderLayer {
+  readonly index: number;
+  /** The attention the model was loaded with. */
+  readonly dense: AttentionModule;
+  readonly #context: LayerContext;
+  readonly #parts: LayerParts<DeviceTensor>;
+  #attention: AttentionModule;
+
+  constructor(index: number, context: LayerContext, parts: LayerParts<DeviceTensor>) {
+    this.index = index;
+    this.#context = context;
+    this.#parts = parts;
+    const { backend, architecture } = context;
+    this.dense = new DenseAttention({
+      backend,
+      dim: architecture.modelDim,
+      heads: architecture.heads,
+      projections: parts,
+    });
+    this.#attention = this.dense;
+  }
+
+  get attention(): AttentionModule {
+    return this.#attention;
+  }
+
+  /**
+   * Exchanges the layer's attention. A FlashMLAAttention takes over this layer's projections, and its gate, if it is not
+   * fitted, what the model knows of this layer's gate; any other module brings its own. The layer owns what it is given
+   * and disposes it when it is replaced and with the model.
+   */
+  set attention(module: AttentionModule) {
+    if (module === this.#attention) return;
+    this.#check(module);
+    if (module instanceof FlashMLAAttention) {
+      const { backend, architecture, gates } = this.#context;
+      const { gate } = module;
+      const state = gates.get(this.index);
+      if (gate instanceof ContentGate && !gate.fitted && state) gate.load(state);
+      module.attach({ backend, projections: this.#parts, heads: architecture.heads });
+    }
+    const replaced = this.#attention;
+    this.#attention = module;
+    if (replaced !== this.dense) replaced.dispose();
+  }
+
+  /** The layer's queries or keys, [batch, tokens, modelDim]: the heads of a token one after the other. */
+  project(work: Workspace, hidden: DeviceTensor, which: 'query' | 'key'): Promise<DeviceTensor> {
+    return linear(work, hidden, this.#parts[which]);
+  }
+
+  /** The layer's output, [batch, tokens, modelDim], or [batch, modelDim] where only `rows` are needed. */
+  async forward(
+    work: Workspace,
+    { hidden, keyMask, rows }: LayerInput,
+    attention: AttentionModule = this.#attention,
+  ): Promise<DeviceTensor> {
+    const { signal } = work;
+    const parts = this.#parts;
+    let input = hidden;
+    let attended = await work.adopt(
+      await attention.forward(input, { ...(keyMask && { keyMask }), ...(signal && { signal }) }),
+    );
+    if (formatShape(attended.shape) !== formatShape(input.shape)) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] the attention of layer ${this.index} gave ${formatShape(attended.shape)} for an input of ` +
+          `${formatShape(input.shape)}; a module's forward must keep the shape.`,
+      );
+    }
+    if (rows) {
+      const whole = [input, attended];
+      input = await gatherRows(work, input, rows);
+      attended = await gatherRows(work, attended, rows);
+      work.release(...whole);
+    }
+    const epsilon = this.#context.architecture.normEpsilon;
+    const between = await norm(work, attended, parts.attentionNorm, epsilon, input);
+    work.release(input, attended);
+    const wide = await linear(work, between, parts.intermediate, this.#context.architecture.activation);
+    const narrow = await linear(work, wide, parts.contract);
+    work.release(wide);
+    const output = await norm(work, narrow, parts.outputNorm, epsilon, between);
+    work.release(narrow, between);
+    return output;
+  }
+
+  dispose(): void {
+    this.#attention.dispose();
+    this.dense.dispose();
+  }
+
+  #check(module: AttentionModule): void {
+    if (typeof module?.forward !== 'function' || typeof module.dispose !== 'function') {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] the attention given to layer ${this.index} is no attention module; expected { dim, heads, forward, dispose }, ` +
+          'e.g. new FlashMLAAttention({ dim, heads, k }).',
+      );
+    }
+    const { modelDim, heads } = this.#context.architecture;
+    if (module.dim !== modelDim || module.heads !== heads) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] the attention given to layer ${this.index} has dim ${module.dim} and ${module.heads} heads; ` +
+          `this model has dim ${modelDim} and ${heads} heads.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// From a model's files to a model that runs.
+
+import { selectBackend } from '@flashmla/backend';
+import { type Backend, type DType, FlashMLAError } from '@flashmla/tensor';
+import { architectureOf } from './families/index.ts';
+import { type ModelSource, openFolder } from './files/model-folder.ts';
+import { readJson, requireJson } from './files/text-file.ts';
+import { readGates } from './gates-file.ts';
+import { EncoderModel } from './model.ts';
+import type { ProgressListener } from './progress.ts';
+import { TextTokenizer } from './tokenizer.ts';
+import { loadWeights, openWeights } from './weights.ts';
+
+export interface LoadOptions {
+  /** What to run on; it stays the caller's. Default: the best there is, which then ends with the model. */
+  backend?: Backend;
+  /** What weights are kept and computed in. Files in float16 and bfloat16 are converted. */
+  dtype?: DType;
+  /** Told of the bytes of weights that are loaded. */
+  progress?: ProgressListener;
+  signal?: AbortSignal;
+}
+
+/**
+ * Loads a Hugging Face encoder: config.json, model.safetensors (or model.safetensors.index.json and its shards),
+ * tokenizer.json, and where they are there tokenizer_config.json, gates.json and gates.safetensors.
+ *
+ * @throws FlashMLAError 'invalid-file' that names the file, field or tensor that is missing or wrong; 'unsupported' for
+ *   an architecture or dtype that is not supported; OutOfMemoryError when the weights do not fit
+ */
+export async function loadModel(
+  source: ModelSource,
+  { backend: given, dtype = 'float32', progress, signal }: LoadOptions = {},
+): Promise<EncoderModel> {
+  if (dtype !== 'float32') {
+    throw new FlashMLAError('unsupported', `[model-swap] dtype is '${dtype}'; supported: 'float32'. Leave it out.`);
+  }
+  signal?.throwIfAborted();
+  const folder = openFolder(source, signal);
+  const config = await requireJson(folder, 'config.json', 'give a Hugging Face model folder.');
+  const architecture = architectureOf(config);
+  const tokenizer = new TextTokenizer(
+    await requireJson(folder, 'tokenizer.json', 'save the tokenizer in its fast form, which writes it.'),
+    (await readJson(folder, 'tokenizer_config.json')) ?? {},
+    architecture.vocabulary,
+    architecture.maxTokens,
+  );
+  const gates = await readGates(folder, architecture);
+  const weights = await openWeights(folder);
+  signal?.throwIfAborted();
+  const backend = given ?? (await selectBackend(signal ? { signal } : {}));
+  const ownsBackend = given === undefined;
+  try {
+    const parts = await loadWeights(backend, architecture, weights, { signal, progress });
+    return new EncoderModel({ config, architecture, backend, ownsBackend, tokenizer, parts, gates });
+  } catch (error) {
+    if (ownsBackend) await backend.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,249 @@
+// EncoderModel: a loaded model that texts run through.
+
+import type { ContentGateState } from '@flashmla/gating';
+import {
+  type Backend,
+  type DeviceTensor,
+  elementCount,
+  FlashMLAError,
+  type HostTensor,
+  tensor,
+} from '@flashmla/tensor';
+import { type Architecture, type EncoderParts, partTensors } from './architecture.ts';
+import { planBatches } from './batches.ts';
+import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
+import type { JsonObject } from './files/text-file.ts';
+import { fitOnFirstUse } from './fit.ts';
+import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
+import { type ProgressListener, stepper } from './progress.ts';
+import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+import { Workspace } from './workspace.ts';
+
+/** Longest piece of work on the event loop's thread before other things get a turn. */
+const TURN_MS = 8;
+
+export interface RunOptions {
+  /** Stops the run between steps; it then rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called as layers finish. */
+  progress?: ProgressListener;
+  /** false leaves lastHiddenState out, which spares its copy and most of the last layer. Default true. */
+  hidden?: boolean;
+}
+
+/** What a run gives, in host memory, in the order of the texts. */
+export interface RunResult {
+  /** float32 [batch, tokens, modelDim]; a text shorter than the longest is followed by zeros. */
+  readonly lastHiddenState: HostTensor;
+  /** float32 [batch, modelDim]: the pooler's output, where the model has a pooler. */
+  readonly pooled?: HostTensor;
+  /** float32 [batch, labels], where the model has a classification head. */
+  readonly logits?: HostTensor;
+  /** The label of the largest logit of each text, where there is more than one label to choose from. */
+  readonly labels?: string[];
+  /** Tokens of each text, special ones included. */
+  readonly tokens: number[];
+  /** Whether a text was longer than the model takes, and its end was left out. */
+  readonly truncated: boolean[];
+}
+
+/** A loaded encoder. `loadModel` makes them. */
+export class EncoderModel implements AsyncDisposable {
+  /** config.json, as it was read. */
+  readonly config: JsonObject;
+  readonly backend: Backend;
+  readonly tokenizer: TextTokenizer;
+  readonly encoder: Encoder;
+  readonly architecture: Architecture;
+  /** Fitted gates by layer: those that came with the model, and those fitted since. */
+  readonly gates: Map<number, ContentGateState>;
+  readonly #parts: EncoderParts<DeviceTensor>;
+  readonly #ownsBackend: boolean;
+  #disposed = false;
+
+  constructor(init: {
+    config: JsonObject;
+    architecture: Architecture;
+    backend: Backend;
+    /** Whether the backend ends with the model. */
+    ownsBackend: boolean;
+    tokenizer: TextTokenizer;
+    parts: EncoderParts<DeviceTensor>;
+    gates: Map<number, ContentGateState>;
+  }) {
+    this.config = init.config;
+    this.architecture = init.architecture;
+    this.backend = init.backend;
+    this.tokenizer = init.tokenizer;
+    this.gates = init.gates;
+    this.#parts = init.parts;
+    this.#ownsBackend = init.ownsBackend;
+    this.encoder = new Encoder(init, init.parts);
+  }
+
+  /** Names of the labels by number; empty for a model without a classification head. */
+  get labels(): readonly string[] {
+    return this.#parts.head ? this.architecture.labels : [];
+  }
+
+  /** Token ids of each text, cut to what the model takes, or to `maxTokens`. */
+  encode(texts: string | readonly TextInput[], { maxTokens }: { maxTokens?: number } = {}): EncodedText[] {
+    const list = typeof texts === 'string' ? [texts] : texts;
+    if (!Array.isArray(list)) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        '[model-swap] expected a text, or a list of texts or [first, second] pairs.',
+      );
+    }
+    return list.map((text) => this.tokenizer.encode(text, maxTokens));
+  }
+
+  /**
+   * Runs texts through the model, batched by length.
+   *
+   * The first run after gates were swapped in that need fitting fits them (see `fitGates`).
+   *
+   * @param texts a text, or a list of texts or of [first, second] pairs
+   */
+  run(
+    texts: string | readonly TextInput[],
+    options: RunOptions & { hidden: false },
+  ): Promise<Omit<RunResult, 'lastHiddenState'>>;
+  run(texts: string | readonly TextInput[], options?: RunOptions & { hidden?: true }): Promise<RunResult>;
+  async run(
+    texts: string | readonly TextInput[],
+    { signal, progress, hidden = true }: RunOptions = {},
+  ): Promise<Omit<RunResult, 'lastHiddenState'> & { lastHiddenState?: HostTensor }> {
+    signal?.throwIfAborted();
+    this.#checkAlive();
+    const encoded = await this.#encodeInTurns(texts, signal);
+    await fitOnFirstUse(this, encoded, signal);
+    const tokens = encoded.map(({ ids }) => ids.length);
+    const rows = this.#emptyRows(tokens, hidden);
+    const total = this.encoder.layer.length * tokens.reduce((sum, count) => sum + count, 0);
+    const advance = stepper(progress, 'run', total);
+    for (const batch of planBatches(tokens)) {
+      const batchTokens = batch.reduce((sum, text) => sum + tokens[text]!, 0);
+      const afterLayer = advance && (() => advance(batchTokens));
+      const chosen = batch.map((text) => encoded[text]!);
+      await this.forward(chosen, { hidden, afterLayer, signal }, (result) => scatter(batch, tokens, result, rows));
+    }
+    const labels = rows.logits && this.labels.length > 1 && labelsOf(rows.logits, this.labels);
+    const truncated = encoded.map((text) => text.truncated);
+    return { ...rows, ...(labels && { labels }), tokens, truncated };
+  }
+
+  /**
+   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of.
+   *
+   * @param use gets the results on the device; they are disposed when it is done
+   */
+  async forward<Result>(
+    texts: readonly EncodedText[],
+    { signal, ...options }: ForwardOptions & { signal?: AbortSignal | undefined },
+    use: (result: ForwardResult) => Promise<Result>,
+  ): Promise<Result> {
+    this.#checkAlive();
+    const work = new Workspace(this.backend, signal);
+    try {
+      const result = await use(await this.encoder.forward(work, texts, options));
+      // Work that was skipped by the signal left its outputs without meaning.
+      signal?.throwIfAborted();
+      return result;
+    } finally {
+      work.dispose();
+    }
+  }
+
+  /** What running texts of so many tokens takes, weights included, with sparse and with dense attention. Allocates nothing. */
+  plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend'> = {}): Promise<ModelPlan> {
+    return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend });
+  }
+
+  /** Gives all memory back, and ends the backend if the model opened it. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.encoder.dispose();
+    for (const one of partTensors(this.#parts)) one.dispose();
+    if (this.#ownsBackend) await this.backend.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** `encode`, giving the event loop its turns: thousands of texts take seconds. */
+  async #encodeInTurns(texts: string | readonly TextInput[], signal: AbortSignal | undefined): Promise<EncodedText[]> {
+    if (!Array.isArray(texts)) return this.encode(texts);
+    const encoded: EncodedText[] = [];
+    let turnEnds = performance.now() + TURN_MS;
+    for (const text of texts as readonly TextInput[]) {
+      encoded.push(...this.encode([text]));
+      if (performance.now() < turnEnds) continue;
+      await new Promise<void>((resolve) => setTimeout(resolve));
+      signal?.throwIfAborted();
+      turnEnds = performance.now() + TURN_MS;
+    }
+    return encoded;
+  }
+
+  #emptyRows(tokens: readonly number[], hidden: boolean): ResultRows {
+    const { modelDim } = this.architecture;
+    const texts = tokens.length;
+    const longest = tokens.reduce((most, count) => Math.max(most, count), 0);
+    const zeros = (...shape: number[]) => tensor(new Float32Array(elementCount(shape)), shape);
+    try {
+      return {
+        ...(hidden && { lastHiddenState: zeros(texts, longest, modelDim) }),
+        ...(this.#parts.pooler && { pooled: zeros(texts, modelDim) }),
+        ...(this.#parts.head && { logits: zeros(texts, this.labels.length) }),
+      };
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new FlashMLAError(
+        'out-of-memory',
+        `[model-swap] there is no memory for the results of ${texts} texts of up to ${longest} tokens; run fewer at once` +
+          `${hidden ? ', or leave the hidden states out (hidden: false)' : ''}.`,
+        { cause },
+      );
+    }
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) {
+      throw new FlashMLAError('disposed', '[model-swap] the model was disposed; load it again.');
+    }
+  }
+}
+
+/** Results of all texts, one row (or one block of rows) a text. */
+type ResultRows = Partial<Pick<RunResult, 'lastHiddenState' | 'pooled' | 'logits'>>;
+
+/** Puts the results of the texts numbered in `batch` where they belong; what a text was padded with stays zero. */
+async function scatter(
+  batch: readonly number[],
+  tokens: readonly number[],
+  { hidden, pooled, logits }: ForwardResult,
+  rows: ResultRows,
+): Promise<void> {
+  const copy = async (source: DeviceTensor | undefined, target: HostTensor | undefined, perToken: boolean) => {
+    if (!source || !target) return;
+    const values = (await source.data()) as Float32Array;
+    const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
+    batch.forEach((text, row) => {
+      const length = perToken ? tokens[text]! * target.shape.at(-1)! : from;
+      (target.array as Float32Array).set(values.subarray(row * from, row * from + length), text * to);
+    });
+  };
+  await copy(hidden, rows.lastHiddenState, true);
+  await copy(pooled, rows.pooled, false);
+  await copy(logits, rows.logits, false);
+}
+
+function labelsOf(logits: HostTensor, names: readonly string[]): string[] {
+  return Array.from({ length: logits.shape[0]! }, (_, text) => {
+    const row = logits.array.subarray(text * names.length, (text + 1) * names.length) as Float32Array;
+    return names[row.reduce((best, value, label) => (value > row[best]! ? label : best), 0)]!;
+  });
+}

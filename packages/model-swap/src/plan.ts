@@ -1,0 +1,115 @@
+// What running a model will take, before anything is allocated.
+
+import { FlashMLAAttention } from '@flashmla/attention';
+import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
+import { type Backend, FlashMLAError, tensor } from '@flashmla/tensor';
+import { type Architecture, mapNeeds, presentNeeds } from './architecture.ts';
+import { DryRun } from './dry-run.ts';
+import { Encoder } from './encoder.ts';
+import { architectureOf } from './families/index.ts';
+import { type ModelSource, openFolder } from './files/model-folder.ts';
+import { requireJson } from './files/text-file.ts';
+import { Workspace } from './workspace.ts';
+
+export interface PlanOptions {
+  /** Of each text, special ones included. */
+  tokens: number;
+  /** Texts that run together; default 1. */
+  batch?: number;
+  /** Keys a query selects; default: by length, see `recommendK`. */
+  k?: number;
+  /** What it would run on; nothing is allocated there. */
+  backend: Backend;
+}
+
+export interface ModelPlan {
+  /** Tokens that would run: those asked for, or the most that the model takes. */
+  readonly tokens: number;
+  /** Most device memory held at once with sparse attention, weights included. */
+  readonly bytes: number;
+  /** The same with this package's dense attention, which keeps no queries × keys scores. */
+  readonly denseBytes: number;
+  /** Of which weights. */
+  readonly weightBytes: number;
+  /** Floating-point operations of one run, a multiply-add counted 2. */
+  readonly flops: number;
+  readonly denseFlops: number;
+}
+
+/**
+ * What running a model would take, from its config.json alone.
+ *
+ * @param source as for loadModel; no weights are read
+ */
+export async function planModel(
+  source: ModelSource,
+  { signal, ...options }: PlanOptions & { signal?: AbortSignal },
+): Promise<ModelPlan> {
+  const folder = openFolder(source, signal);
+  return planArchitecture(
+    architectureOf(await requireJson(folder, 'config.json', 'give a Hugging Face model folder.')),
+    options,
+  );
+}
+
+/** What running a model of this architecture would take. */
+export async function planArchitecture(architecture: Architecture, options: PlanOptions): Promise<ModelPlan> {
+  const { tokens: wanted, batch = 1, k, backend } = options;
+  for (const [name, value] of Object.entries({ tokens: wanted, batch })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new FlashMLAError('invalid-argument', `[model-swap] ${name} is ${value}; expected a whole number ≥ 1.`);
+    }
+  }
+  const sizes = { tokens: Math.min(wanted, architecture.maxTokens), batch, k };
+  const dense = await count(architecture, backend, sizes);
+  // Which shape of lists a gate takes is measured when it runs; the plan holds for both.
+  const lists = await count(architecture, backend, sizes, 'lists');
+  const blocks = await count(architecture, backend, sizes, 'blocks');
+  return {
+    tokens: sizes.tokens,
+    bytes: Math.max(lists.peakBytes, blocks.peakBytes),
+    denseBytes: dense.peakBytes,
+    weightBytes: dense.weightBytes,
+    flops: Math.max(lists.flops, blocks.flops),
+    denseFlops: dense.flops,
+  };
+}
+
+/** Runs the model dry: with dense attention, or sparse with content gates of this shape. */
+async function count(
+  architecture: Architecture,
+  backend: Backend,
+  { tokens, batch, k }: { tokens: number; batch: number; k: number | undefined },
+  shape?: ContentShape,
+) {
+  const dry = new DryRun(backend);
+  const parts = mapNeeds(
+    presentNeeds(architecture, () => true),
+    (need) => dry.allocate(need.shape, 'float32'),
+  );
+  const weightBytes = dry.memory().usedBytes;
+  const encoder = new Encoder({ backend: dry, architecture, gates: new Map() }, parts);
+  if (shape) {
+    for (const layer of encoder.layer) {
+      const gate = new ContentGate({ shape });
+      gate.load(typicalState(architecture));
+      const { modelDim: dim, heads } = architecture;
+      layer.attention = new FlashMLAAttention({ dim, heads, gate, crossover: 0, ...(k !== undefined && { k }) });
+    }
+  }
+  const text = { ids: new Int32Array(tokens), types: new Int32Array(tokens), truncated: false };
+  await encoder.forward(
+    new Workspace(dry),
+    Array.from({ length: batch }, () => text),
+  );
+  return { peakBytes: dry.memory().peakBytes, weightBytes, flops: dry.flops };
+}
+
+/** Dimensions a head that gates typically need; what they hold does not matter here. */
+const TYPICAL_RANK = 8;
+
+function typicalState({ heads, headDim }: Architecture): ContentGateState {
+  const rank = Math.min(TYPICAL_RANK, headDim);
+  const map = () => tensor(new Float32Array(heads * headDim * rank), [heads, headDim, rank]);
+  return { queryMap: map(), keyMap: map(), ranks: new Array<number>(heads).fill(rank) };
+}

@@ -1,0 +1,94 @@
+// Exchanging the attention of a model's layers, and putting it back.
+
+import { FlashMLAAttention } from '@flashmla/attention';
+import { ContentGate, type ContentShape, type Gate, type GateName } from '@flashmla/gating';
+import { FlashMLAError } from '@flashmla/tensor';
+import type { EncoderModel } from './model.ts';
+
+export interface SwapOptions {
+  /** Keys a query selects; default: by length, see `recommendK`. */
+  k?: number;
+  /** The gate of each layer: by name, or made by the caller, who then also disposes it. Default 'content'. */
+  gate?: GateName | ((layer: number) => Gate);
+  /** Of the content gate's selections; default 'auto': whichever is faster here. */
+  shape?: ContentShape | 'auto';
+  /** Layers to swap; default: all. */
+  layers?: readonly number[];
+  /** Fewer tokens than this run dense; 0 = always sparse. Default: measured once per device and shape. */
+  crossover?: number;
+}
+
+export interface SwappedLayer {
+  readonly layer: number;
+  readonly gate: GateName;
+  /** Absent: by length. */
+  readonly k?: number;
+  /** Absent: measured. */
+  readonly crossover?: number;
+  /** Whether the gate still has to be fitted; the model's first run that needs it does so. */
+  readonly needsFit: boolean;
+}
+
+export interface SwapReport {
+  /** What was swapped, in the order of the layers. */
+  readonly layers: readonly SwappedLayer[];
+  /** Layers that were left as they are. */
+  readonly unchanged: readonly number[];
+}
+
+/**
+ * Gives layers of `model` a FlashMLAAttention over their own weights; nothing else of the model changes.
+ *
+ * @throws FlashMLAError 'invalid-argument' for a layer that is not there or options that make no sense; nothing has
+ *   changed then
+ */
+export function swapAttention(
+  model: EncoderModel,
+  { k, gate, shape, layers, crossover }: SwapOptions = {},
+): SwapReport {
+  const all = model.encoder.layer;
+  const chosen = [...new Set(layers ?? all.keys())].sort((a, b) => a - b);
+  const wrong = chosen.find((index) => !all[index]);
+  if (wrong !== undefined) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[model-swap] layer ${wrong} was to be swapped; this model has the layers 0 to ${all.length - 1}.`,
+    );
+  }
+  const { modelDim: dim, heads } = model.architecture;
+  const given = new Set<Gate>();
+  const made = chosen.map((index) => {
+    const layerGate = typeof gate === 'function' ? gate(index) : gate;
+    if (layerGate instanceof ContentGate && given.size === given.add(layerGate).size) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] layer ${index} was given the content gate of another layer; make one for each, they are fitted to it.`,
+      );
+    }
+    const attention = new FlashMLAAttention({
+      dim,
+      heads,
+      ...(k !== undefined && { k }),
+      ...(layerGate !== undefined && { gate: layerGate }),
+      ...(shape !== undefined && { shape }),
+      ...(crossover !== undefined && { crossover }),
+    });
+    return { index, attention };
+  });
+  for (const { index, attention } of made) all[index]!.attention = attention;
+  return {
+    layers: made.map(({ index, attention }) => ({
+      layer: index,
+      gate: attention.gate.name,
+      ...(attention.k !== undefined && { k: attention.k }),
+      ...(crossover !== undefined && { crossover }),
+      needsFit: attention.gate instanceof ContentGate && attention.gate.needsFit,
+    })),
+    unchanged: [...all.keys()].filter((index) => !chosen.includes(index)),
+  };
+}
+
+/** Puts every layer's own attention back: the model is then, bit for bit, what it was before. */
+export function restoreAttention(model: EncoderModel): void {
+  for (const layer of model.encoder.layer) layer.attention = layer.dense;
+}

@@ -1,0 +1,177 @@
+import { type Backend, OutOfMemoryError } from '@flashmla/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../src/index.ts';
+import { openTestBackend } from './support/backend.ts';
+import { filesOf, tinyBert, tinyRoberta } from './support/tiny-models.ts';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await openTestBackend();
+});
+afterAll(() => backend.dispose());
+
+const load = () => loadModel(filesOf(tinyBert()), { backend });
+
+const TEXTS = [
+  'good',
+  'the film was very very bad and not good',
+  'a film',
+  '',
+  'good',
+  'the film was very bad and not good at all',
+];
+
+describe('EncoderModel.run', () => {
+  it('gives a text the same answer alone and in a batch, in the order of the texts', async () => {
+    const model = await load();
+    const together = await model.run(TEXTS);
+    const [, longest, modelDim] = together.lastHiddenState.shape as [number, number, number];
+    for (const [index, text] of TEXTS.entries()) {
+      const alone = await model.run(text);
+      expect(alone.tokens).toEqual([together.tokens[index]]);
+      expect(alone.labels).toEqual([together.labels![index]]);
+      const pairs = [
+        [alone.lastHiddenState, together.lastHiddenState, longest * modelDim],
+        [alone.pooled!, together.pooled!, modelDim],
+        [alone.logits!, together.logits!, 3],
+      ] as const;
+      for (const [one, all, stride] of pairs) {
+        one.array.forEach((value, i) => {
+          expect(all.array[index * stride + i]).toBeCloseTo(Number(value), 5);
+        });
+      }
+    }
+    await model.dispose();
+  });
+
+  it('leaves the hidden states out when they are not wanted, with the same logits', async () => {
+    const model = await load();
+    const full = await model.run(TEXTS);
+    const lean = await model.run(TEXTS, { hidden: false });
+    expect(lean).not.toHaveProperty('lastHiddenState');
+    full.logits!.array.forEach((value, i) => {
+      expect(lean.logits!.array[i]).toBeCloseTo(Number(value), 5);
+    });
+    expect(lean.labels).toEqual(full.labels);
+    await model.dispose();
+  });
+
+  it('cuts long texts to what the model takes and says which', async () => {
+    const model = await load();
+    const { tokens, truncated } = await model.run(['good '.repeat(100), 'good']);
+    expect(tokens).toEqual([48, 3]);
+    expect(truncated).toEqual([true, false]);
+    await model.dispose();
+    const roberta = await loadModel(filesOf(tinyRoberta()), { backend });
+    expect((await roberta.run('x'.repeat(100))).tokens).toEqual([46]);
+    await roberta.dispose();
+  });
+
+  it('runs no texts at all', async () => {
+    const model = await load();
+    const { lastHiddenState, logits, labels, tokens } = await model.run([]);
+    expect([lastHiddenState.shape, logits!.shape, labels, tokens]).toEqual([[0, 0, 24], [0, 3], [], []]);
+    await model.dispose();
+  });
+
+  it('refuses what is not a text', async () => {
+    const model = await load();
+    await expect(model.run(undefined as never)).rejects.toThrow('[model-swap] expected a text, or a list of texts');
+    await expect(model.run([1] as never)).rejects.toThrow('a text is a number');
+    await model.dispose();
+  });
+
+  it('leaves the event loop its turns while it reads many texts', async () => {
+    const model = await load();
+    const texts = Array.from({ length: 5000 }, (_, i) =>
+      `the film was very ${i % 2 === 0 ? 'good' : 'bad'}, `.repeat(i % 9),
+    );
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(new Error('enough')), 50);
+    await expect(model.run(texts, { signal: abort.signal })).rejects.toThrow('enough');
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+    await model.dispose();
+  });
+
+  it('reports its progress layer by layer', async () => {
+    const model = await load();
+    const seen: number[] = [];
+    await model.run(TEXTS, { progress: ({ done, total }) => seen.push(done / total) });
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(seen.at(-1)).toBe(1);
+    await model.dispose();
+  });
+
+  it('runs several calls at once', async () => {
+    const model = await load();
+    const alone = await model.run(TEXTS);
+    const both = await Promise.all([model.run(TEXTS), model.run(TEXTS)]);
+    for (const { logits } of both) expect(logits!.array).toEqual(alone.logits!.array);
+    await model.dispose();
+  });
+});
+
+describe('stopping and cleaning up', () => {
+  it('stops between steps when the signal aborts, and leaves nothing behind', async () => {
+    const model = await load();
+    const before = backend.memory().usedBytes;
+    const abort = new AbortController();
+    const reason = new Error('enough');
+    const layers: number[] = [];
+    const progress = ({ done }: { done: number }) => {
+      layers.push(done);
+      abort.abort(reason);
+    };
+    await expect(model.run(TEXTS, { signal: abort.signal, progress })).rejects.toBe(reason);
+    expect(layers).toHaveLength(1);
+    await expect(model.run(TEXTS, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const late = new AbortController();
+    const running = model.run(TEXTS, { signal: late.signal });
+    late.abort(reason);
+    await expect(running).rejects.toBe(reason);
+    expect(backend.memory().usedBytes).toBe(before);
+    expect((await model.run('good')).tokens).toEqual([3]);
+    await model.dispose();
+  });
+
+  it('gives all memory back after runs, and with the model', async () => {
+    const before = backend.memory().usedBytes;
+    const model = await load();
+    const loaded = backend.memory().usedBytes;
+    expect(loaded).toBeGreaterThan(before);
+    await model.run(TEXTS);
+    expect(backend.memory().usedBytes).toBe(loaded);
+    await model.dispose();
+    await model.dispose();
+    expect(backend.memory().usedBytes).toBe(before);
+    await expect(model.run('good')).rejects.toThrow('[model-swap] the model was disposed');
+  });
+
+  it('ends the backend that it opened itself', async () => {
+    const model = await loadModel(filesOf(tinyBert()));
+    expect(model.backend).not.toBe(backend);
+    expect((await model.run('good')).tokens).toEqual([3]);
+    await model.dispose();
+    expect(() => model.backend.allocate([1], 'float32')).toThrow('disposed');
+  });
+
+  it('gives everything back when memory runs out', async () => {
+    const model = await load();
+    const before = backend.memory().usedBytes;
+    const allocate = backend.allocate.bind(backend);
+    let left = 12;
+    backend.allocate = (shape, dtype) => {
+      if (left-- <= 0) throw new OutOfMemoryError('test', 1, 1, 1);
+      return allocate(shape, dtype);
+    };
+    await expect(model.run(TEXTS)).rejects.toThrow(OutOfMemoryError);
+    backend.allocate = allocate;
+    expect(backend.memory().usedBytes).toBe(before);
+    expect((await model.run('good')).tokens).toEqual([3]);
+    await model.dispose();
+  });
+});
