@@ -1,0 +1,131 @@
+// The shipped files themselves: complete, of the shapes that config.json promises, and the float16 rounding of the
+// trained weights (that last check needs the trained float32 model beside the repository).
+
+import { existsSync, readFileSync } from 'node:fs';
+import { decodeSafetensors, float32ToFloat16, type HostTensor, safetensorsMetadata, toFloat32 } from '@flashmla/tensor';
+import { describe, expect, it } from 'vitest';
+import { modelFiles, modelUrl } from '../src/index.ts';
+
+const trainedUrl = new URL('../../../../shared/models/sentiment-4l-256/', import.meta.url);
+const trained = existsSync(trainedUrl);
+
+const read = (file: (typeof modelFiles)[number]) => readFileSync(new URL(file, modelUrl));
+const config = JSON.parse(read('config.json').toString('utf8'));
+const weights = decodeSafetensors(read('model.safetensors'), 'model.safetensors');
+
+function expectedShapes(): Map<string, number[]> {
+  const { hidden_size: modelDim, intermediate_size: innerDim } = config;
+  const shapes = new Map<string, number[]>();
+  const linear = (name: string, inputs: number, outputs: number) =>
+    shapes.set(`${name}.weight`, [outputs, inputs]).set(`${name}.bias`, [outputs]);
+  const layerNorm = (name: string) => shapes.set(`${name}.weight`, [modelDim]).set(`${name}.bias`, [modelDim]);
+
+  shapes.set('bert.embeddings.word_embeddings.weight', [config.vocab_size, modelDim]);
+  shapes.set('bert.embeddings.position_embeddings.weight', [config.max_position_embeddings, modelDim]);
+  shapes.set('bert.embeddings.token_type_embeddings.weight', [config.type_vocab_size, modelDim]);
+  layerNorm('bert.embeddings.LayerNorm');
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const at = `bert.encoder.layer.${layer}`;
+    for (const role of ['query', 'key', 'value']) linear(`${at}.attention.self.${role}`, modelDim, modelDim);
+    linear(`${at}.attention.output.dense`, modelDim, modelDim);
+    layerNorm(`${at}.attention.output.LayerNorm`);
+    linear(`${at}.intermediate.dense`, modelDim, innerDim);
+    linear(`${at}.output.dense`, innerDim, modelDim);
+    layerNorm(`${at}.output.LayerNorm`);
+  }
+  linear('bert.pooler.dense', modelDim, modelDim);
+  linear('classifier', modelDim, Object.keys(config.id2label).length);
+  return shapes;
+}
+
+const sorted = <T>(entries: Iterable<[string, T]>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+const float32 = ({ array, dtype }: HostTensor) => toFloat32(array, dtype);
+
+describe('the shipped model', () => {
+  it('is a four-layer BERT classifier in float16, labelled negative and positive', () => {
+    expect(config).toMatchObject({
+      architectures: ['BertForSequenceClassification'],
+      model_type: 'bert',
+      torch_dtype: 'float16',
+      hidden_size: 256,
+      intermediate_size: 1024,
+      num_hidden_layers: 4,
+      num_attention_heads: 4,
+      max_position_embeddings: 4096,
+      vocab_size: 8192,
+      id2label: { 0: 'negative', 1: 'positive' },
+      label2id: { negative: 0, positive: 1 },
+    });
+  });
+
+  it('has every tensor of that architecture, in its shape, and no other', () => {
+    const shapes = [...weights].map(([name, { shape }]): [string, readonly number[]] => [name, shape]);
+    expect(sorted(shapes)).toEqual(sorted(expectedShapes()));
+  });
+
+  it('holds finite float16 numbers only, and no tensor of zeros', () => {
+    for (const [name, weight] of weights) {
+      expect(weight.dtype, name).toBe('float16');
+      const values = float32(weight);
+      expect(values.every(Number.isFinite), name).toBe(true);
+      expect(
+        values.some((value) => value !== 0),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  it('brings a tokenizer with as many pieces as there are embeddings', () => {
+    const { model } = JSON.parse(read('tokenizer.json').toString('utf8'));
+    expect(model.type).toBe('WordPiece');
+    expect(new Set(Object.values(model.vocab))).toEqual(new Set(Array(config.vocab_size).keys()));
+    expect(JSON.parse(read('tokenizer_config.json').toString('utf8'))).toMatchObject({
+      do_lower_case: true,
+      model_max_length: config.max_position_embeddings,
+    });
+  });
+
+  it('takes less than 13 MB', () => {
+    const byteLength = modelFiles.reduce((sum, file) => sum + read(file).byteLength, 0);
+    expect(byteLength).toBeLessThan(13e6);
+  });
+});
+
+// A skipped test is counted and shown by name, which says plainly that the trained model was not there to compare with.
+describe.skipIf(!trained)('against the trained float32 model in ../shared', () => {
+  const readTrained = (file: string) => readFileSync(new URL(file, trainedUrl));
+
+  it('is its weights rounded to float16, and its metadata', () => {
+    const bytes = readTrained('model.safetensors');
+    const originals = decodeSafetensors(bytes, 'model.safetensors');
+    expect([...weights.keys()].sort()).toEqual([...originals.keys()].sort());
+    expect(safetensorsMetadata(read('model.safetensors'))).toEqual(safetensorsMetadata(bytes));
+    for (const [name, original] of originals) {
+      const shipped = weights.get(name)!;
+      const exact = float32(original);
+      // Equal patterns say that the file is what the converter writes; the bound checks the converter's own rounding.
+      expect(Buffer.compare(bytesOf(shipped.array), bytesOf(float32ToFloat16(exact))), name).toBe(0);
+      expect(worstRounding(exact, float32(shipped)), name).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('has its tokenizer byte for byte, and its configuration but for the dtype', () => {
+    for (const file of ['tokenizer.json', 'tokenizer_config.json'] as const) {
+      expect(read(file).equals(readTrained(file)), file).toBe(true);
+    }
+    const original = JSON.parse(readTrained('config.json').toString('utf8'));
+    expect(config).toEqual({ ...original, torch_dtype: 'float16' });
+  });
+});
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** The largest error in units of what rounding to float16 may do: 2^-11 of the value, or half a subnormal step, 2^-25. */
+function worstRounding(exact: Float32Array, rounded: Float32Array): number {
+  let worst = 0;
+  for (let i = 0; i < exact.length; i++) {
+    const allowed = Math.max(Math.abs(exact[i]!) * 2 ** -11, 2 ** -25);
+    worst = Math.max(worst, Math.abs(rounded[i]! - exact[i]!) / allowed);
+  }
+  return worst;
+}
