@@ -1,0 +1,78 @@
+// Timing several implementations side by side: in turn, so that a busy moment of the machine, its clock and its heat
+// meet all of them alike.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Contestant {
+  /** One whole run. */
+  run(): Promise<void>;
+  /** How long the machine stays busy after a run. */
+  readonly settleMs: number;
+}
+
+export interface Timing {
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly runs: number;
+}
+
+const runs = 9;
+/** For what takes long: where one run takes longer than `slowMs`. */
+const slowRuns = 3;
+const slowMs = 3000;
+/** Untimed runs of a contestant before the rounds: engines replace their first, slow code while it runs. */
+const warmUps = 3;
+
+export interface AlternateOptions {
+  signal: AbortSignal;
+  /** Called after each round with the share that is done. */
+  progress: (done: number) => void;
+}
+
+/**
+ * Runs each contestant three times untimed, then all in rounds, one run of each a round.
+ *
+ * @returns for each contestant its timing, or the error of its first run that failed; the others go on
+ */
+export async function alternate(
+  contestants: readonly Contestant[],
+  { signal, progress }: AlternateOptions,
+): Promise<(Timing | Error)[]> {
+  const times = contestants.map((): number[] => []);
+  const failures = new Map<number, Error>();
+  const wanted = () => (times.flat().some((time) => time > slowMs) ? slowRuns : runs);
+  const run = async (index: number, own: number[]) => {
+    if (failures.has(index)) return;
+    signal.throwIfAborted();
+    const contestant = contestants[index]!;
+    try {
+      const start = performance.now();
+      await contestant.run();
+      own.push(performance.now() - start);
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.set(index, error as Error);
+    }
+    await sleep(contestant.settleMs);
+  };
+  for (const index of contestants.keys()) {
+    const untimed: number[] = [];
+    // What takes seconds has long been recompiled by the end of one run.
+    while (untimed.length < warmUps && !failures.has(index) && !untimed.some((time) => time > slowMs)) {
+      await run(index, untimed);
+    }
+  }
+  for (let round = 0; round < wanted(); round++) {
+    for (const [index, own] of times.entries()) await run(index, own);
+    progress((round + 1) / wanted());
+  }
+  return times.map((own, index) => failures.get(index) ?? timingOf(own));
+}
+
+function timingOf(times: readonly number[]): Timing {
+  const sorted = times.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const medianMs = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { medianMs, minMs: sorted[0]!, maxMs: sorted.at(-1)!, runs: sorted.length };
+}

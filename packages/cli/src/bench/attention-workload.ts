@@ -1,0 +1,65 @@
+// Attention alone: softmax(q·kᵀ/√headDim)·v, and for the sparse side all of the gate: projection into the gate space,
+// content order, selection. Inputs lie on the device beforehand, and the output stays there.
+
+import { denseAttention, sparseAttention } from '@flashmla/attention';
+import { ContentGate } from '@flashmla/gating';
+import { type Backend, type DeviceTensor, tensor } from '@flashmla/tensor';
+import type { Geometry } from './geometry.ts';
+import { attentionModel } from './peers/onnx-model.ts';
+import { randomNormal } from './random.ts';
+import type { Workload, WorkloadOf } from './workload.ts';
+
+export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometry): WorkloadOf {
+  return (tokens, k): Workload => {
+    const shape = [1, heads, tokens, headDim];
+    const length = heads * tokens * headDim;
+    const host = {
+      query: { data: randomNormal(length, 1), shape },
+      key: { data: randomNormal(length, 2), shape },
+      value: { data: randomNormal(length, 3), shape },
+    };
+    const uploaded: DeviceTensor[] = [];
+    const upload = (name: keyof typeof host) => {
+      const device = backend.upload(tensor(host[name].data, shape));
+      uploaded.push(device);
+      return device;
+    };
+    // Noise has no structure, and a gate fitted to it would take all the dimensions it can get; real heads take 8.
+    const gate = new ContentGate({ rank: 8 });
+    const dispose = () => {
+      gate.dispose();
+      for (const one of uploaded) one.dispose();
+    };
+    try {
+      const inputs = { query: upload('query'), key: upload('key'), value: upload('value') };
+      return {
+        own: {
+          async 'flashmla-sparse'(signal) {
+            // The first call, which is not timed, fits the gate to these queries and keys.
+            const selection = await gate.select({ backend, query: inputs.query, key: inputs.key, k, signal });
+            try {
+              const { output, lse } = await sparseAttention(backend, { ...inputs, selection, signal });
+              lse.dispose();
+              return output;
+            } finally {
+              selection.dispose();
+            }
+          },
+          async 'flashmla-dense'(signal) {
+            const { output, lse } = await denseAttention(backend, { ...inputs, signal });
+            lse.dispose();
+            return output;
+          },
+        },
+        isHostToHost: false,
+        boundaryBytes: 4 * length + 4 * heads * tokens, // output and lse
+        peerGraphs: [{ name: 'plain', bytes: () => attentionModel({ heads, headDim, batch: 1, tokens }) }],
+        peerInputs: host,
+        dispose,
+      };
+    } catch (error) {
+      dispose();
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,155 @@
+// Encoder layers from hidden states to hidden states: one, or a whole stack, each with weights of its own. Embeddings,
+// mask and head are left out on all sides.
+
+import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
+import { type Backend, type DeviceTensor, type ProblemOf, type Tensors, tensor } from '@flashmla/tensor';
+import type { Geometry } from './geometry.ts';
+import { encoderModel, type LayerWeights, type LinearWeights, type NormWeights } from './peers/onnx-model.ts';
+import { randomNormal, randomUniform } from './random.ts';
+import type { Workload, WorkloadOf } from './workload.ts';
+
+/** BERT's. */
+const epsilon = 1e-12;
+
+type DeviceWeights = { readonly [Part in keyof LayerWeights]: { weight: DeviceTensor; bias: DeviceTensor } };
+
+export class EncoderWorkloads {
+  readonly #backend: Backend;
+  readonly #geometry: Geometry;
+  readonly #host: readonly LayerWeights[];
+  readonly #device: DeviceWeights[] = [];
+  readonly #uploaded: DeviceTensor[] = [];
+
+  /** Draws the weights of `geometry.layers` layers and uploads them. */
+  constructor(backend: Backend, geometry: Geometry) {
+    this.#backend = backend;
+    this.#geometry = geometry;
+    this.#host = Array.from({ length: geometry.layers }, (_, index) => randomLayer(geometry, 100 * (index + 1)));
+    try {
+      for (const weights of this.#host) this.#device.push(this.#upload(weights));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** Gives the weights back. */
+  dispose(): void {
+    for (const one of this.#uploaded) one.dispose();
+  }
+
+  readonly workloadOf: WorkloadOf = (tokens, k): Workload => {
+    const { modelDim, heads } = this.#geometry;
+    const shape = [1, tokens, modelDim];
+    const hidden = randomNormal(tokens * modelDim, 1);
+    const own = { backend: this.#backend, dim: modelDim, heads };
+    const dense = this.#device.map((projections) => new DenseAttention({ ...own, projections }));
+    const sparse = this.#device.map(
+      // Each with a gate of its own, which fits itself in the first run; that one is not timed.
+      (projections) => new FlashMLAAttention({ ...own, projections, k, crossover: 0 }),
+    );
+    const run = (attention: readonly AttentionModule[]) => (signal: AbortSignal) =>
+      this.#forward(this.#backend.upload(tensor(hidden, shape)), attention, signal);
+    const graph = (fused: boolean) => () =>
+      encoderModel({ layers: this.#host, heads, epsilon, fused, batch: 1, tokens });
+    return {
+      own: { 'flashmla-sparse': run(sparse), 'flashmla-dense': run(dense) },
+      isHostToHost: true,
+      boundaryBytes: 2 * hidden.byteLength,
+      peerGraphs: [
+        { name: 'plain', bytes: graph(false) },
+        { name: 'fused', bytes: graph(true) },
+      ],
+      peerInputs: { hidden: { data: hidden, shape } },
+      dispose() {
+        for (const module of [...dense, ...sparse]) module.dispose();
+      },
+    };
+  };
+
+  /** Runs all layers; `hidden` is disposed. */
+  async #forward(
+    hidden: DeviceTensor,
+    attention: readonly AttentionModule[],
+    signal: AbortSignal,
+  ): Promise<DeviceTensor> {
+    let state = hidden;
+    for (const [index, module] of attention.entries()) state = await this.#layer(state, index, module, signal);
+    return state;
+  }
+
+  /** x ← norm(x + attention(x)), x ← norm(x + contract(gelu(expand(x)))); `input` is disposed. */
+  async #layer(input: DeviceTensor, index: number, attention: AttentionModule, signal: AbortSignal) {
+    const { modelDim, intermediateDim } = this.#geometry;
+    const parts = this.#device[index]!;
+    const tokens = input.shape[1]!;
+    const live = new Set<DeviceTensor>([input]);
+    const release = (...tensors: DeviceTensor[]) => {
+      for (const one of tensors) {
+        live.delete(one);
+        one.dispose();
+      }
+    };
+    const step = async (problem: ProblemOf<'linear' | 'layer-norm'>, width: number, inputs: Tensors) => {
+      const program = await this.#backend.prepare(problem);
+      const output = this.#backend.allocate([1, tokens, width], 'float32');
+      live.add(output);
+      this.#backend.dispatch(program, inputs, { output }, { signal });
+      return output;
+    };
+    const norm = (inputs: Tensors) =>
+      step({ op: 'layer-norm', rows: tokens, modelDim, epsilon, residual: true }, modelDim, inputs);
+    const linear = (inFeatures: number, outFeatures: number, activation: 'none' | 'gelu', inputs: Tensors) =>
+      step({ op: 'linear', rows: tokens, inFeatures, outFeatures, bias: true, activation }, outFeatures, inputs);
+    try {
+      const attended = (await attention.forward(input, { signal })) as DeviceTensor;
+      live.add(attended);
+      const between = await norm({ input: attended, residual: input, ...parts.attentionNorm });
+      release(input, attended);
+      const expanded = await linear(modelDim, intermediateDim, 'gelu', { input: between, ...parts.intermediate });
+      const contracted = await linear(intermediateDim, modelDim, 'none', { input: expanded, ...parts.ffnOutput });
+      release(expanded);
+      const output = await norm({ input: contracted, residual: between, ...parts.outputNorm });
+      live.delete(output);
+      return output;
+    } finally {
+      release(...live);
+    }
+  }
+
+  #upload(weights: LayerWeights): DeviceWeights {
+    const place = (data: Float32Array, shape: readonly number[], isMatrix: boolean) => {
+      const device = this.#backend.upload(tensor(data, shape), isMatrix ? { purpose: 'linear-weight' } : {});
+      this.#uploaded.push(device);
+      return device;
+    };
+    const parts = Object.entries(weights).map(([name, { weight, bias }]: [string, LinearWeights | NormWeights]) => {
+      const isMatrix = weight.length !== bias.length;
+      const shape = isMatrix ? [bias.length, weight.length / bias.length] : [bias.length];
+      return [name, { weight: place(weight, shape, isMatrix), bias: place(bias, [bias.length], false) }];
+    });
+    return Object.fromEntries(parts) as DeviceWeights;
+  }
+}
+
+/** Weights that keep hidden states, queries and keys at a variance of about 1. */
+function randomLayer({ modelDim, intermediateDim }: Geometry, seed: number): LayerWeights {
+  const dense = (outFeatures: number, inFeatures: number, own: number): LinearWeights => ({
+    weight: randomUniform(outFeatures * inFeatures, seed + own, 1 / Math.sqrt(inFeatures)),
+    bias: randomUniform(outFeatures, seed + own + 50, 0.1),
+  });
+  const norm = (own: number): NormWeights => ({
+    weight: randomUniform(modelDim, seed + own, 0.1, 1),
+    bias: randomUniform(modelDim, seed + own + 50, 0.1),
+  });
+  return {
+    query: dense(modelDim, modelDim, 1),
+    key: dense(modelDim, modelDim, 2),
+    value: dense(modelDim, modelDim, 3),
+    output: dense(modelDim, modelDim, 4),
+    attentionNorm: norm(5),
+    intermediate: dense(intermediateDim, modelDim, 6),
+    ffnOutput: dense(modelDim, intermediateDim, 7),
+    outputNorm: norm(8),
+  };
+}

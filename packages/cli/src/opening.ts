@@ -1,0 +1,72 @@
+// From the options of a command to an open backend and a loaded model, which end when the command does.
+
+import { fileURLToPath } from 'node:url';
+import { selectBackend } from '@flashmla/backend';
+import { type EncoderModel, loadModel } from '@flashmla/model-swap';
+import type { Backend } from '@flashmla/tensor';
+import type { Context } from './command.ts';
+import { badInput } from './errors.ts';
+import { parseBackend, parseWhole } from './options.ts';
+
+interface BackendValues {
+  readonly backend?: string;
+  readonly threads?: string;
+}
+
+/** Opens the backend that the options ask for, and disposes it when `use` is done. */
+export async function withBackend<Result>(
+  values: BackendValues,
+  { signal }: Context,
+  use: (backend: Backend) => Promise<Result>,
+): Promise<Result> {
+  const require = parseBackend(values.backend);
+  const threads = parseWhole('threads', values.threads, 1);
+  const backend = await selectBackend({
+    signal,
+    ...(require !== undefined && { require }),
+    ...(threads !== undefined && { threads }),
+  });
+  try {
+    return await use(backend);
+  } finally {
+    await backend.dispose();
+  }
+}
+
+/** Loads the model that the options name onto the backend they ask for, and disposes both when `use` is done. */
+export function withModel<Result>(
+  values: BackendValues & { readonly model?: string },
+  context: Context,
+  use: (model: EncoderModel) => Promise<Result>,
+): Promise<Result> {
+  const { signal, progress } = context;
+  return withBackend(values, context, async (backend) => {
+    const folder = values.model ?? (await shippedModel());
+    progress.start('loading the model');
+    const model = await loadModel(folder, {
+      backend,
+      signal,
+      progress: ({ done, total }) => progress.update(done / total),
+    });
+    progress.stop();
+    try {
+      return await use(model);
+    } finally {
+      await model.dispose();
+    }
+  });
+}
+
+/** The folder of the model that can be installed beside the command line. */
+export async function shippedModel(): Promise<string> {
+  try {
+    const { modelUrl } = await import('@flashmla/model-sentiment');
+    return fileURLToPath(modelUrl);
+  } catch (cause) {
+    throw badInput(
+      '--model is missing, and the model to use without it is not installed; give a Hugging Face model folder, or run ' +
+        '`npm install @flashmla/model-sentiment` beside flashmla.',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,271 @@
+// The peers of the benchmark against a plain float64 computation: a benchmark of a wrong graph would be worth nothing.
+
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import {
+  attentionModel,
+  encoderModel,
+  type LayerWeights,
+  type LinearWeights,
+  type NormWeights,
+} from '../src/bench/peers/onnx-model.ts';
+import { openPeer, type PeerName } from '../src/bench/peers/onnxruntime.ts';
+
+const tolerance = 1e-4;
+const threads = 2;
+const batch = 2;
+const tokens = 19;
+const heads = 3;
+const headDim = 8;
+const modelDim = heads * headDim;
+const intermediateDim = 40;
+const epsilon = 1e-5;
+
+for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[]) {
+  const missing = isInstalled(peer) ? '' : ` (skipped: ${peer} is not installed)`;
+  describe.skipIf(missing)(`${peer}${missing}`, () => {
+    for (const fused of [false, true]) {
+      const graph = fused ? 'fused' : 'plain';
+
+      it(`computes attention, ${graph} graph`, async () => {
+        const [query, key, value] = [1, 2, 3].map((seed) => normal(batch * heads * tokens * headDim, seed));
+        const model = await openPeer(peer, attentionModel({ heads, headDim, fused }), { threads });
+        const shape = [batch, heads, tokens, headDim];
+        const output = await model.run({
+          query: { data: query!, shape },
+          key: { data: key!, shape },
+          value: { data: value!, shape },
+        });
+        await model.dispose();
+        expect(largestDifference(output, attention(query!, key!, value!))).toBeLessThan(tolerance);
+      });
+
+      it(`computes a stack of encoder layers, ${graph} graph`, async () => {
+        const layers = [randomLayer(10), randomLayer(20)];
+        const hidden = normal(batch * tokens * modelDim, 4);
+        const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens });
+        const model = await openPeer(peer, bytes, { threads });
+        const output = await model.run({ hidden: { data: hidden, shape: [batch, tokens, modelDim] } });
+        await model.dispose();
+        const expected = layers.reduce<ArrayLike<number>>((input, weights) => encoderLayer(input, weights), hidden);
+        expect(largestDifference(output, expected)).toBeLessThan(tolerance);
+      });
+    }
+
+    it('takes a scale other than 1/√headDim', async () => {
+      const [query, key, value] = [1, 2, 3].map((seed) => normal(batch * heads * tokens * headDim, seed));
+      const bytes = attentionModel({ heads, headDim, batch, tokens, scale: 1 });
+      const model = await openPeer(peer, bytes, { threads });
+      const shape = [batch, heads, tokens, headDim];
+      const output = await model.run({
+        query: { data: query!, shape },
+        key: { data: key!, shape },
+        value: { data: value!, shape },
+      });
+      await model.dispose();
+      expect(largestDifference(output, attention(query!, key!, value!, 1))).toBeLessThan(tolerance);
+    });
+
+    it('turns its failures into errors that carry its message', async () => {
+      await expect(openPeer(peer, Uint8Array.of(1, 2, 3), { threads })).rejects.toMatchObject({
+        name: 'FlashMLAError',
+        code: 'backend-failed',
+        message: expect.stringMatching(
+          new RegExp(`^\\[flashmla\\] ${peer} [\\d.]+ could not load the model: .*protobuf`, 'i'),
+        ),
+      });
+      const model = await openPeer(peer, attentionModel({ heads, headDim }), { threads });
+      const wrong = { data: new Float32Array(headDim), shape: [1, 1, 1, headDim] };
+      await expect(model.run({ query: wrong, key: wrong, value: wrong })).rejects.toMatchObject({
+        code: 'backend-failed',
+        message: expect.stringMatching(/could not run the model: .*dimension/i),
+      });
+      await model.dispose();
+    });
+  });
+}
+
+describe('openPeer', () => {
+  it('names the package to install', async () => {
+    const name = 'onnxruntime-absent' as PeerName;
+    await expect(openPeer(name, new Uint8Array(), { threads })).rejects.toMatchObject({
+      code: 'backend-unavailable',
+      message: expect.stringContaining('npm install onnxruntime-absent'),
+    });
+  });
+
+  it.skipIf(!isInstalled('onnxruntime-web'))('refuses a second number of threads in onnxruntime-web', async () => {
+    const bytes = attentionModel({ heads, headDim });
+    await (await openPeer('onnxruntime-web', bytes, { threads })).dispose();
+    await expect(openPeer('onnxruntime-web', bytes, { threads: 1 })).rejects.toMatchObject({ code: 'unsupported' });
+  });
+});
+
+describe('encoderModel', () => {
+  it('names the weight that does not fit', () => {
+    const weights = randomLayer(1);
+    weights.ffnOutput.weight = weights.ffnOutput.weight.subarray(1);
+    expect(() => encoderModel({ layers: [weights], heads })).toThrow(
+      /layer\.0\.ffnOutput\.weight has 959 elements, 960 /,
+    );
+  });
+
+  it('refuses no layers, and heads that do not divide modelDim', () => {
+    expect(() => encoderModel({ layers: [], heads })).toThrow(/at least one layer/);
+    expect(() => encoderModel({ layers: [randomLayer(1)], heads: 5 })).toThrow(/multiple of heads/);
+  });
+});
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// ---- The computation in float64 ------------------------------------------------------------------------------------
+
+/** query, key, value and the result: [batch, heads, tokens, headDim]. */
+function attention(
+  query: ArrayLike<number>,
+  key: ArrayLike<number>,
+  value: ArrayLike<number>,
+  scale = 1 / Math.sqrt(headDim),
+): Float64Array {
+  const output = new Float64Array(query.length);
+  for (let head = 0; head < batch * heads; head++) {
+    const base = head * tokens * headDim;
+    for (let row = 0; row < tokens; row++) {
+      const weights = Array.from({ length: tokens }, (_, column) => {
+        let dot = 0;
+        for (let d = 0; d < headDim; d++) dot += query[base + row * headDim + d]! * key[base + column * headDim + d]!;
+        return Math.exp(dot * scale);
+      });
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (const [column, weight] of weights.entries()) {
+        for (let d = 0; d < headDim; d++) {
+          output[base + row * headDim + d]! += (weight / total) * value[base + column * headDim + d]!;
+        }
+      }
+    }
+  }
+  return output;
+}
+
+/** hidden and the result: [batch, tokens, modelDim]. */
+function encoderLayer(hidden: ArrayLike<number>, weights: LayerWeights): Float64Array {
+  const [query, key, value] = [weights.query, weights.key, weights.value].map((w) => toHeads(linear(hidden, w)));
+  const attended = linear(fromHeads(attention(query!, key!, value!)), weights.output);
+  const normed = layerNorm(sum(attended, hidden), weights.attentionNorm);
+  const expanded = linear(normed, weights.intermediate).map((x) => 0.5 * x * (1 + erf(x / Math.SQRT2)));
+  return layerNorm(sum(linear(expanded, weights.ffnOutput), normed), weights.outputNorm);
+}
+
+function linear(input: ArrayLike<number>, { weight, bias }: LinearWeights): Float64Array {
+  const outputs = bias.length;
+  const inputs = weight.length / outputs;
+  return Float64Array.from({ length: (input.length / inputs) * outputs }, (_, index) => {
+    const row = Math.floor(index / outputs);
+    const column = index % outputs;
+    let dot = bias[column]!;
+    for (let i = 0; i < inputs; i++) dot += input[row * inputs + i]! * weight[column * inputs + i]!;
+    return dot;
+  });
+}
+
+function layerNorm(input: Float64Array, { weight, bias }: NormWeights): Float64Array {
+  const output = new Float64Array(input.length);
+  for (let start = 0; start < input.length; start += modelDim) {
+    const row = input.subarray(start, start + modelDim);
+    const mean = row.reduce((total, x) => total + x, 0) / modelDim;
+    const variance = row.reduce((total, x) => total + (x - mean) ** 2, 0) / modelDim;
+    for (let i = 0; i < modelDim; i++) {
+      output[start + i] = ((row[i]! - mean) / Math.sqrt(variance + epsilon)) * weight[i]! + bias[i]!;
+    }
+  }
+  return output;
+}
+
+function sum(a: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
+  return Float64Array.from(a, (x, index) => x + b[index]!);
+}
+
+/** [batch, tokens, heads, headDim] → [batch, heads, tokens, headDim]. */
+function toHeads(input: Float64Array): Float64Array {
+  return swapMiddle(input, tokens, heads);
+}
+
+/** [batch, heads, tokens, headDim] → [batch, tokens, heads, headDim]. */
+function fromHeads(input: Float64Array): Float64Array {
+  return swapMiddle(input, heads, tokens);
+}
+
+function swapMiddle(input: Float64Array, outer: number, inner: number): Float64Array {
+  const output = new Float64Array(input.length);
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < outer; i++) {
+      for (let j = 0; j < inner; j++) {
+        const from = ((b * outer + i) * inner + j) * headDim;
+        const to = ((b * inner + j) * outer + i) * headDim;
+        output.set(input.subarray(from, from + headDim), to);
+      }
+    }
+  }
+  return output;
+}
+
+/** erf by its Maclaurin series: exact to float64 for the |x| < 4 that occur here. */
+function erf(x: number): number {
+  let term = x;
+  let total = x;
+  for (let n = 1; Math.abs(term) > 1e-17; n++) {
+    term *= (-x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+// ---- Data ----------------------------------------------------------------------------------------------------------
+
+function randomLayer(seed: number): LayerWeights {
+  const dense = (outputs: number, inputs: number, own: number): LinearWeights => ({
+    weight: normal(outputs * inputs, seed + own, 1 / Math.sqrt(inputs)),
+    bias: normal(outputs, seed + own + 0.5, 0.2),
+  });
+  const norm = (own: number): NormWeights => ({
+    weight: normal(modelDim, seed + own, 0.2).map((x) => 1 + x),
+    bias: normal(modelDim, seed + own + 0.5, 0.2),
+  });
+  return {
+    query: dense(modelDim, modelDim, 1),
+    key: dense(modelDim, modelDim, 2),
+    value: dense(modelDim, modelDim, 3),
+    output: dense(modelDim, modelDim, 4),
+    attentionNorm: norm(5),
+    intermediate: dense(intermediateDim, modelDim, 6),
+    ffnOutput: dense(modelDim, intermediateDim, 7),
+    outputNorm: norm(8),
+  };
+}
+
+/** Normal numbers by Box–Muller over mulberry32, the same for the same seed. */
+function normal(length: number, seed: number, deviation = 1): Float32Array {
+  let state = Math.floor(seed * 1e6) >>> 0;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return Float32Array.from(
+    { length },
+    () => deviation * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
+  );
+}
+
+function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(actual.length).toBe(expected.length);
+  return Array.from(expected).reduce((worst, x, index) => Math.max(worst, Math.abs(actual[index]! - x)), 0);
+}
