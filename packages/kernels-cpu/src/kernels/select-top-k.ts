@@ -4,8 +4,8 @@ import { ceilDivide, type SelectTopKProblem } from '@flashmla/tensor';
 import { type Kernel, roundUp, type Step } from '../plan.ts';
 
 const TILES = 16;
-/** Candidates a tile holds before the best are kept, as in the kernel. */
-const candidateBytes = (wanted: number) => 8 * (2 * wanted + 64);
+/** As in the kernel, order-statistics.ts. */
+const candidateBytes = (wanted: number) => 8 * (4 * wanted + 64);
 
 export const selectTopK: Kernel<SelectTopKProblem> = {
   plan(p) {
@@ -19,7 +19,6 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
       arguments: ['key', 'keyOrder', 'keyMask', features, present, p.heads, p.keys, p.rank, block, count],
     });
     const featureBytes = (count: number) => 4 * batchHeads * roundUp(count, 8) * p.rank;
-    const widest = roundUp(Math.max(blocks, coarse), 8);
     const scored = coarse > 0 ? coarse + Math.min(blocks, p.coarseSlots * p.coarseBlocks) : blocks;
     return {
       steps: [
@@ -63,7 +62,9 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
       },
       threadBytes:
         16 * p.rank +
-        20 * widest +
+        4 * roundUp(p.rank, 4) +
+        16 * roundUp(coarse > 0 ? coarse : blocks, 16) +
+        12 * (coarse > 0 ? roundUp(blocks, 16) : 0) +
         candidateBytes(Math.min(p.slots, blocks)) +
         candidateBytes(Math.min(p.coarseSlots, coarse)),
       usefulMultiplyAdds: batchHeads * tiles * scored * p.rank,
