@@ -2,9 +2,8 @@
 
 import { measured } from '@flashmla/backend';
 import type { Gate } from '@flashmla/gating';
-import { type Backend, tensor } from '@flashmla/tensor';
+import { type Backend, breather, randomSource, tensor } from '@flashmla/tensor';
 import type { AttentionStep } from './projected-attention.ts';
-import { uniform } from './random.ts';
 import { runDense, runGated } from './run-attention.ts';
 import { Scope } from './scope.ts';
 
@@ -44,7 +43,7 @@ async function time(contest: Contest, tokens: number): Promise<Timing> {
   const { backend, heads, headDim, k, gate } = contest;
   const scope = new Scope(backend);
   try {
-    const step = syntheticStep(scope, backend, tokens, heads, headDim);
+    const step = await syntheticStep(scope, backend, tokens, heads, headDim);
     const contestant = gate.needsFit ? await fittedStandIn(scope, contest) : gate;
     const dense = async () => {
       const { output, lse } = await runDense(step);
@@ -72,7 +71,7 @@ async function time(contest: Contest, tokens: number): Promise<Timing> {
 /** A stand-in, fitted to a short input: how fast it selects is what counts here, not what. */
 async function fittedStandIn(scope: Scope, { backend, heads, headDim, k, standIn }: Contest): Promise<Gate> {
   const gate = scope.own(standIn());
-  const step = syntheticStep(scope, backend, fitTokens, heads, headDim);
+  const step = await syntheticStep(scope, backend, fitTokens, heads, headDim);
   const { output, lse, selection } = await runGated(step, gate, k);
   scope.release(output, lse, selection, step.hidden, step.query, step.key, step.value);
   return gate;
@@ -87,11 +86,19 @@ async function elapsedMs(backend: Backend, work: () => Promise<void>): Promise<n
 }
 
 /** One text of random queries, keys and values. They lie in clusters, as in real text, so that a gate takes the rank it takes there. */
-function syntheticStep(scope: Scope, backend: Backend, tokens: number, heads: number, headDim: number): AttentionStep {
-  const random = uniform(tokens);
+async function syntheticStep(
+  scope: Scope,
+  backend: Backend,
+  tokens: number,
+  heads: number,
+  headDim: number,
+): Promise<AttentionStep> {
+  const random = randomSource(tokens);
+  const breathe = breather();
   const features = heads * headDim;
   const centres = Float32Array.from({ length: 12 * features }, () => 3 * random() - 1.5);
-  const upload = (...shape: number[]) => {
+  const upload = async (...shape: number[]) => {
+    await breathe();
     const values = new Float32Array(tokens * features);
     for (let token = 0; token < tokens; token++) {
       const centre = Math.floor(12 * random()) * features;
@@ -102,10 +109,10 @@ function syntheticStep(scope: Scope, backend: Backend, tokens: number, heads: nu
   return {
     backend,
     scope,
-    hidden: upload(1, tokens, heads * headDim),
-    query: upload(1, tokens, heads, headDim),
-    key: upload(1, tokens, heads, headDim),
-    value: upload(1, tokens, heads, headDim),
+    hidden: await upload(1, tokens, heads * headDim),
+    query: await upload(1, tokens, heads, headDim),
+    key: await upload(1, tokens, heads, headDim),
+    value: await upload(1, tokens, heads, headDim),
     keyMask: undefined,
     dimensions: {
       batch: 1,

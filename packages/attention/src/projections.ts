@@ -6,11 +6,12 @@ import {
   FlashMLAError,
   formatShape,
   type ProblemOf,
+  randomSource,
+  randomUniform,
   type Tensor,
   tensor,
 } from '@flashmla/tensor';
 import type { AttentionProjections, Projection } from './module.ts';
-import { uniform } from './random.ts';
 import type { Scope } from './scope.ts';
 
 const names = ['query', 'key', 'value', 'output'] as const;
@@ -48,12 +49,9 @@ function checkTensor(given: Tensor, name: string, expected: readonly number[], o
  * @param seed equal seeds give equal weights; the numbers are not torch's
  */
 export function initialProjections(dim: number, seed: number): AttentionProjections {
-  const next = uniform(seed);
+  const random = randomSource(seed);
   const projection = (bound: number): Projection => ({
-    weight: tensor(
-      Float32Array.from({ length: dim * dim }, () => (2 * next() - 1) * bound),
-      [dim, dim],
-    ),
+    weight: tensor(randomUniform(dim * dim, random, bound), [dim, dim]),
     bias: tensor(new Float32Array(dim), [dim]),
   });
   const xavier = Math.sqrt(6 / (dim + 3 * dim));

@@ -1,9 +1,8 @@
 // Repeatable inputs.
 
-import { uniform } from '../src/random.ts';
+import { randomSource, randomUniform } from '@flashmla/tensor';
 
 /** `length` numbers in [−1, 1). */
 export function randomArray(length: number, seed: number): Float32Array {
-  const next = uniform(seed);
-  return Float32Array.from({ length }, () => 2 * next() - 1);
+  return randomUniform(length, randomSource(seed));
 }

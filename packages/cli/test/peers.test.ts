@@ -1,6 +1,7 @@
 // The peers of the benchmark against a plain float64 computation: a benchmark of a wrong graph would be worth nothing.
 
 import { createRequire } from 'node:module';
+import { randomNormal, randomSource } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import {
   attentionModel,
@@ -250,19 +251,8 @@ function randomLayer(seed: number): LayerWeights {
   };
 }
 
-/** Normal numbers by Box–Muller over mulberry32, the same for the same seed. */
 function normal(length: number, seed: number, deviation = 1): Float32Array {
-  let state = Math.floor(seed * 1e6) >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return Float32Array.from(
-    { length },
-    () => deviation * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-  );
+  return randomNormal(length, randomSource(1e6 * seed)).map((x) => deviation * x);
 }
 
 function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

@@ -1,7 +1,7 @@
 // Lists or blocks? Which shape of selection is faster on a device is measured once, and remembered.
 
 import { measured } from '@flashmla/backend';
-import { type Backend, type Layout, tensor } from '@flashmla/tensor';
+import { type Backend, breather, type Layout, randomSource, randomUniform, tensor } from '@flashmla/tensor';
 import { attend, attendProblem, selectionOnDevice } from './attend.ts';
 import {
   blocksFor,
@@ -12,7 +12,6 @@ import {
   selectByContent,
 } from './content-selection.ts';
 import { type GateCall, type Sizes, Temporaries, withCall } from './gate-call.ts';
-import { randomSource, randomUniform } from './random.ts';
 import { residualGroup } from './residual-group.ts';
 
 /** Below two blocks a tile of 16 queries would share a single one: lists then, whatever they cost (docs/decisions/0007). */
@@ -74,9 +73,13 @@ async function timeShapes(
     const random = randomSource(1);
     const { batch, heads, keys, headDim } = sizes;
     const shape = layout === 'heads-first' ? [batch, heads, keys, headDim] : [batch, keys, heads, headDim];
-    const noise = () =>
-      temporaries.add(backend.upload(tensor(randomUniform(batch * heads * keys * headDim, 1, random), shape)));
-    const [query, key, value] = [noise(), noise(), noise()];
+    const breathe = breather();
+    const noise = async () => {
+      const values = randomUniform(batch * heads * keys * headDim, random);
+      await breathe();
+      return temporaries.add(backend.upload(tensor(values, shape)));
+    };
+    const [query, key, value] = [await noise(), await noise(), await noise()];
 
     const time = async (plan: ContentPlan) => {
       await backend.synchronize();

@@ -2,8 +2,7 @@
 //
 // Host arithmetic in float64, head by head, in slices that leave the event loop room.
 
-import { FlashMLAError } from '@flashmla/tensor';
-import { breather } from './breather.ts';
+import { breather, FlashMLAError } from '@flashmla/tensor';
 import { type GateSpace, type HeadMaps, joinHeads } from './gate-space.ts';
 import { solveHead } from './head-solution.ts';
 import { centred, MomentSum } from './moments.ts';
@@ -51,16 +50,16 @@ export async function fitSamples(
     const keyMoments = new MomentSum(headDim);
     for (const sample of samples) {
       const queries = rowsOfHead(sample.query, heads, headDim, head);
-      const keys = rowsOfHead(sample.key, heads, headDim, head);
       queryMoments.add(queries);
+      await breathe();
+      const keys = rowsOfHead(sample.key, heads, headDim, head);
       keyMoments.add(centred(keys, headDim));
       texts.push({ queries, keys, k: keysToFind(sample, k) });
       await breathe();
     }
     const count = (which: 'queries' | 'keys') => texts.reduce((sum, text) => sum + text[which].length / headDim, 0);
     const moments = { query: queryMoments.matrix(count('queries')), key: keyMoments.matrix(count('keys')) };
-    const solution = solveHead(moments, Math.min(rank ?? widestRank(headDim), headDim));
-    await breathe();
+    const solution = await solveHead(moments, Math.min(rank ?? widestRank(headDim), headDim), breathe);
     const chosen = rank ?? (await rankByRecall(solution, texts, headDim, scale, breathe));
     fitted.push({ ...solution, rank: Math.min(chosen, solution.width) });
     await breathe();

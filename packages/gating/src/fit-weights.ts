@@ -1,7 +1,6 @@
 // Fitting the gate spaces of a layer's heads to its weights alone, for when there is no text to look at.
 
-import { FlashMLAError, formatShape, type Tensor } from '@flashmla/tensor';
-import { breather } from './breather.ts';
+import { breather, FlashMLAError, formatShape, type Tensor } from '@flashmla/tensor';
 import type { FitOptions } from './fit-samples.ts';
 import { type GateSpace, type HeadMaps, joinHeads } from './gate-space.ts';
 import { solveHead } from './head-solution.ts';
@@ -72,7 +71,7 @@ export async function fitWeights(weights: FitWeights, { rank, signal }: FitOptio
     key.add(spread(keyWeight, head));
     await breathe();
     const moments = { query: query.matrix(1), key: key.matrix(1) };
-    const solution = solveHead(moments, Math.min(rank ?? widestRank(headDim), headDim));
+    const solution = await solveHead(moments, Math.min(rank ?? widestRank(headDim), headDim), breathe);
     fitted.push({ ...solution, rank: rank === undefined ? rankBySpectrum(solution, headDim) : solution.width });
     await breathe();
   }

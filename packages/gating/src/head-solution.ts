@@ -37,9 +37,14 @@ const leastSingularValue = 1e-9;
 /**
  * The maps of the best `width` dimensions.
  *
+ * @param breathe awaited between the two eigenproblems, each some milliseconds of work
  * @throws FlashMLAError 'invalid-argument' when the moments are not finite
  */
-export function solveHead(moments: HeadMoments, width: number): HeadSolution {
+export async function solveHead(
+  moments: HeadMoments,
+  width: number,
+  breathe: () => Promise<void>,
+): Promise<HeadSolution> {
   if (!Number.isFinite(moments.query.sum() + moments.key.sum())) {
     throw new FlashMLAError(
       'invalid-argument',
@@ -50,9 +55,11 @@ export function solveHead(moments: HeadMoments, width: number): HeadSolution {
   const basis = symmetricEigen(moments.query);
   const floor = leastEigenvalue * Math.max(...basis.values) || 1;
   const roots = basis.values.map((value) => Math.sqrt(Math.max(value, floor)));
+  await breathe();
 
   const rotated = basis.vectors.transpose().mmul(moments.key).mmul(basis.vectors);
   const product = symmetricEigen(rotated.mulRowVector(roots).mulColumnVector(roots));
+  await breathe();
   const falling = product.values.map((value, column) => ({ singular: Math.sqrt(Math.max(0, value)), column }));
   falling.sort((a, b) => b.singular - a.singular);
   const singularValues = falling.map(({ singular }) => singular);

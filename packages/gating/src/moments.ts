@@ -20,9 +20,14 @@ export class MomentSum {
     let start = 0;
     // Four vectors at a time, so that a sum is loaded and stored once for all of them.
     for (; start + 4 * headDim <= rows.length; start += 4 * headDim) {
-      const [start1, start2, start3] = [start + headDim, start + 2 * headDim, start + 3 * headDim];
+      const start1 = start + headDim;
+      const start2 = start1 + headDim;
+      const start3 = start2 + headDim;
       for (let i = 0; i < headDim; i++) {
-        const [a, b, c, d] = [rows[start + i], rows[start1 + i], rows[start2 + i], rows[start3 + i]];
+        const a = rows[start + i];
+        const b = rows[start1 + i];
+        const c = rows[start2 + i];
+        const d = rows[start3 + i];
         for (let j = i; j < headDim; j++) {
           sums[i * headDim + j] +=
             a * rows[start + j] + b * rows[start1 + j] + c * rows[start2 + j] + d * rows[start3 + j];

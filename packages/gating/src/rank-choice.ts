@@ -51,8 +51,12 @@ export async function rankByRecall(
   const queries = sum(probes.map((probe) => probe.queryCount));
   const wanted = sum(probes.map((probe) => probe.trueMass)) - missableMass * queries;
   for (const rank of ranksFor(headDim)) {
-    if (sum(probes.map((probe) => probe.massAt(rank))) >= wanted) return rank;
-    await breathe();
+    let found = 0;
+    for (const probe of probes) {
+      found += await probe.massAt(rank, breathe);
+      await breathe();
+    }
+    if (found >= wanted) return rank;
   }
   return widestRank(headDim);
 }
@@ -103,7 +107,7 @@ class TextProbe {
   }
 
   /** Attention mass of the top-k by gate score at `rank`, summed over the queries. Ranks must be asked for in rising order. */
-  massAt(rank: number): number {
+  async massAt(rank: number, breathe: () => Promise<void>): Promise<number> {
     const { queryMap, keyMap, width } = this.#solution;
     for (let dimension = this.#rank; dimension < rank; dimension++) {
       const queryFeatures = projectColumn(this.#queries, queryMap, width, dimension, this.#headDim);
@@ -112,6 +116,7 @@ class TextProbe {
         const start = row * this.#keyCount;
         for (let key = 0; key < this.#keyCount; key++) this.#scores[start + key] += feature * keyFeatures[key];
       }
+      await breathe();
     }
     this.#rank = rank;
     return this.#massBy(this.#scores);

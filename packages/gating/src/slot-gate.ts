@@ -1,10 +1,18 @@
 // SlotGate: the first gate of this library, truly linear in the length.
 
-import { FlashMLAError, formatShape, type HostTensor, type Selection, selectionOf, tensor } from '@flashmla/tensor';
+import {
+  FlashMLAError,
+  formatShape,
+  type HostTensor,
+  randomSource,
+  randomUniform,
+  type Selection,
+  selectionOf,
+  tensor,
+} from '@flashmla/tensor';
 import { DeviceCache } from './device-cache.ts';
 import type { Gate, GateInputs } from './gate.ts';
 import { checkK, type GateCall, withCall } from './gate-call.ts';
-import { randomSource, randomUniform } from './random.ts';
 
 export interface SlotWeights {
   /** f32 [heads · slotCount, modelDim]: row h · slotCount + s scores a token for slot s of head h. */
@@ -110,8 +118,8 @@ function randomWeights(rows: number, modelDim: number, seed: number): SlotWeight
   const random = randomSource(seed);
   const bound = 1 / Math.sqrt(modelDim);
   return {
-    weight: tensor(randomUniform(rows * modelDim, bound, random), [rows, modelDim]),
-    bias: tensor(randomUniform(rows, bound, random), [rows]),
+    weight: tensor(randomUniform(rows * modelDim, random, bound), [rows, modelDim]),
+    bias: tensor(randomUniform(rows, random, bound), [rows]),
   };
 }
 

@@ -1,7 +1,6 @@
 // Synthetic inputs with content worth finding: queries and keys that lie in clusters, as in content_gate.py.
 
-import { type HostTensor, headsStrides, type Layout, tensor } from '@flashmla/tensor';
-import { randomSource } from '../src/random.ts';
+import { type HostTensor, headsStrides, type Layout, randomSource, tensor } from '@flashmla/tensor';
 
 export interface Inputs {
   query: HostTensor;

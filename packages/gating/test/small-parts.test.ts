@@ -1,9 +1,9 @@
 // Policies by length and the order statistic.
 
+import { randomSource } from '@flashmla/tensor';
 import { expect, it } from 'vitest';
 import { recommendK, residualGroup } from '../src/index.ts';
 import { kthLargest } from '../src/kth-largest.ts';
-import { randomSource } from '../src/random.ts';
 
 it('recommends k by length', () => {
   expect([1, 128, 129, 512, 513, 100000].map(recommendK)).toEqual([16, 16, 32, 32, 64, 64]);

@@ -1,6 +1,6 @@
+import { randomSource } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import { planBatches } from '../src/batches.ts';
-import { randomNumbers } from './support/random.ts';
 
 const paddingOf = (batch: number[], lengths: number[]) => {
   const present = batch.reduce((sum, text) => sum + lengths[text]!, 0);
@@ -9,7 +9,7 @@ const paddingOf = (batch: number[], lengths: number[]) => {
 
 describe('planBatches', () => {
   it('puts every text into exactly one batch, within the padding and token bounds', () => {
-    const random = randomNumbers(1);
+    const random = randomSource(1);
     const lengths = Array.from({ length: 500 }, () => 1 + Math.floor(random() ** 3 * 6000));
     const batches = planBatches(lengths);
     expect(batches.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, text) => text));

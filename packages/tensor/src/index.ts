@@ -1,6 +1,7 @@
 // @flashmla/tensor: what every other package stands on.
 
 export * from './backend.ts';
+export { breather } from './breather.ts';
 export { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
 export * from './errors.ts';
 export { checkBindings, execute } from './execute.ts';
@@ -38,6 +39,7 @@ export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
+export { randomNormal, randomSource, randomUniform } from './random.ts';
 export { type NumberArray, reference } from './reference/index.ts';
 export { type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';

@@ -1,13 +1,12 @@
 // Attention alone with BERT-base's heads: queries, keys and values lie on the device beforehand, the output stays there.
 // The sparse side includes all of the gate's work but its fitting, which is done once.
 //
-// The inputs are noise. Neither time nor memory depends on what they hold, but for the rank that fitting chooses: noise
-// takes the largest, 32, which costs the gate more than the 8 that are usual of real texts.
+// The inputs are noise. Neither time nor memory depends on what they hold, but for the rank: a gate fitted to noise would
+// choose the largest, 32, where the heads of real models on real texts take 8.
 
 import { sparseAttention } from '@flashmla/attention';
 import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
-import { type Backend, type DeviceTensor, tensor } from '@flashmla/tensor';
-import { randomNormal } from './random.ts';
+import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 
 export const heads = 12;
 export const headDim = 64;
@@ -20,7 +19,8 @@ export interface Inputs {
 
 export function uploadInputs(backend: Backend, tokens: number): Inputs {
   const shape = [1, heads, tokens, headDim];
-  const upload = (seed: number) => backend.upload(tensor(randomNormal(heads * tokens * headDim, seed), shape));
+  const upload = (seed: number) =>
+    backend.upload(tensor(randomNormal(heads * tokens * headDim, randomSource(seed)), shape));
   return { query: upload(1), key: upload(2), value: upload(3) };
 }
 
@@ -30,7 +30,7 @@ export const outputBytes = (tokens: number): number => 4 * heads * tokens * (hea
 /** A gate space for such inputs. */
 export async function fitOnNoise(k: number, rank: number | undefined): Promise<ContentGateState> {
   const tokens = 1024;
-  const sample = (seed: number) => randomNormal(tokens * heads * headDim, seed);
+  const sample = (seed: number) => randomNormal(tokens * heads * headDim, randomSource(seed));
   const gate = new ContentGate({ k, rank });
   await gate.fit([{ query: sample(4), key: sample(5), tokens }], { heads, headDim });
   return gate.state();

@@ -2,8 +2,7 @@
 // weights and any attention module.
 
 import type { AttentionModule, AttentionProjections } from '@flashmla/attention';
-import { type Backend, type DeviceTensor, execute, tensor } from '@flashmla/tensor';
-import { randomNormal } from './random.ts';
+import { type Backend, type DeviceTensor, execute, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 
 export const modelDim = 768;
 export const heads = 12;
@@ -21,7 +20,9 @@ export class EncoderLayer {
   constructor(backend: Backend) {
     this.#backend = backend;
     const matrix = (outFeatures: number, inFeatures: number, seed: number) => {
-      const values = randomNormal(outFeatures * inFeatures, seed).map((value) => value / Math.sqrt(inFeatures));
+      const values = randomNormal(outFeatures * inFeatures, randomSource(seed)).map(
+        (value) => value / Math.sqrt(inFeatures),
+      );
       return backend.upload(tensor(values, [outFeatures, inFeatures]), { purpose: 'linear-weight' });
     };
     const vector = (value: number) => backend.upload(tensor(new Float32Array(modelDim).fill(value), [modelDim]));

@@ -4,11 +4,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
 import { provider } from '@flashmla/kernels-cpu';
-import { type Backend, type DeviceTensor, tensor } from '@flashmla/tensor';
+import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { main, progress, whole } from './command.ts';
 import { EncoderLayer, heads, modelDim } from './encoder-layer.ts';
 import { describeMachine, machineLine } from './machine.ts';
-import { randomNormal } from './random.ts';
 import { spreadOf } from './statistics.ts';
 import { milliseconds, table, verdict } from './table.ts';
 import { timerDelays } from './timer-delays.ts';
@@ -30,7 +29,7 @@ void main({
     const runs = whole('runs', values.runs, 3);
     const backend = await provider.open({ threads: whole('threads', values.threads, 2) });
     const layer = new EncoderLayer(backend);
-    const hidden = randomNormal(tokens * modelDim, 7);
+    const hidden = randomNormal(tokens * modelDim, randomSource(7));
     const own = { backend, dim: modelDim, heads, projections: layer.projections };
     const sparse = new FlashMLAAttention({ ...own, crossover: 0 });
     const dense = new DenseAttention(own);

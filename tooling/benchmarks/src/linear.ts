@@ -2,10 +2,9 @@
 // relaxed SIMD.
 
 import { provider } from '@flashmla/kernels-cpu';
-import { type Backend, costOf, type ProblemOf, tensor } from '@flashmla/tensor';
+import { type Backend, costOf, type ProblemOf, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { main, progress, whole } from './command.ts';
 import { describeMachine, machineLine } from './machine.ts';
-import { randomNormal } from './random.ts';
 import { alternate, spreadOf } from './statistics.ts';
 import { table, verdict } from './table.ts';
 
@@ -57,8 +56,10 @@ async function prepared(backend: Backend, size: number): Promise<() => Promise<n
   const problem: ProblemOf<'linear'> = {
     ...{ op: 'linear', rows: size, inFeatures: size, outFeatures: size, bias: false, activation: 'none' },
   };
-  const input = backend.upload(tensor(randomNormal(size * size, 1), [size, size]));
-  const weight = backend.upload(tensor(randomNormal(size * size, 2), [size, size]), { purpose: 'linear-weight' });
+  const input = backend.upload(tensor(randomNormal(size * size, randomSource(1)), [size, size]));
+  const weight = backend.upload(tensor(randomNormal(size * size, randomSource(2)), [size, size]), {
+    purpose: 'linear-weight',
+  });
   const output = backend.allocate([size, size], 'float32');
   const program = await backend.prepare(problem);
   const { flops } = costOf(problem);

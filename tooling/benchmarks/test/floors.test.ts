@@ -1,10 +1,9 @@
 import { ContentGate, type ContentShape, measureSelection } from '@flashmla/gating';
 import { provider } from '@flashmla/kernels-cpu';
-import { type Backend, tensor } from '@flashmla/tensor';
+import { type Backend, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { trueBlocks, trueLists } from '../src/gate-error/floors.ts';
 import { withGroups } from '../src/gate-error/selector.ts';
-import { randomNormal } from '../src/random.ts';
 
 const [tokens, heads, headDim] = [150, 2, 16];
 let backend: Backend;
@@ -14,7 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => backend.dispose());
 
-const noise = (seed: number) => tensor(randomNormal(tokens * heads * headDim, seed), [1, tokens, heads, headDim]);
+const noise = (seed: number) =>
+  tensor(randomNormal(tokens * heads * headDim, randomSource(seed)), [1, tokens, heads, headDim]);
 const inputs = () => ({
   ...{ backend, query: noise(1), key: noise(2), layout: 'tokens-first' as const, scale: 0.5 },
 });

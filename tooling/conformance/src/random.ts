@@ -1,22 +1,16 @@
 // Random numbers that are the same on every machine, drawn from a name: a case is its own seed.
 
+import { randomNormal, randomSource } from '@flashmla/tensor';
+
 export class Random {
-  #state: number;
+  /** Uniform in [0, 1). */
+  readonly next: () => number;
 
   constructor(seed: string) {
     // FNV-1a
     let hash = 0x811c9dc5;
     for (let i = 0; i < seed.length; i++) hash = Math.imul(hash ^ seed.charCodeAt(i), 0x01000193);
-    this.#state = hash >>> 0;
-  }
-
-  /** Uniform in [0, 1). Mulberry32. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let z = this.#state;
-    z = Math.imul(z ^ (z >>> 15), z | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
+    this.next = randomSource(hash);
   }
 
   /** A whole number in [low, high). */
@@ -28,16 +22,9 @@ export class Random {
     return new Int32Array(count).map(() => this.integer(low, high));
   }
 
-  /** `count` samples of a normal distribution, two at a time (Box & Muller 1958). */
+  /** `count` samples of a normal distribution. */
   normals(count: number, deviation = 1): Float32Array {
-    const samples = new Float32Array(count);
-    for (let i = 0; i < count; i += 2) {
-      const radius = deviation * Math.sqrt(-2 * Math.log(1 - this.next()));
-      const angle = 2 * Math.PI * this.next();
-      samples[i] = radius * Math.cos(angle);
-      if (i + 1 < count) samples[i + 1] = radius * Math.sin(angle);
-    }
-    return samples;
+    return randomNormal(count, this.next).map((x) => deviation * x);
   }
 
   /** A permutation of 0 … length − 1 (Fisher & Yates). */

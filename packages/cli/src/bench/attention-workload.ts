@@ -3,10 +3,9 @@
 
 import { denseAttention, sparseAttention } from '@flashmla/attention';
 import { ContentGate } from '@flashmla/gating';
-import { type Backend, type DeviceTensor, tensor } from '@flashmla/tensor';
+import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import type { Geometry } from './geometry.ts';
 import { attentionModel } from './peers/onnx-model.ts';
-import { randomNormal } from './random.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
 
 export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometry): WorkloadOf {
@@ -14,9 +13,9 @@ export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometr
     const shape = [1, heads, tokens, headDim];
     const length = heads * tokens * headDim;
     const host = {
-      query: { data: randomNormal(length, 1), shape },
-      key: { data: randomNormal(length, 2), shape },
-      value: { data: randomNormal(length, 3), shape },
+      query: { data: randomNormal(length, randomSource(1)), shape },
+      key: { data: randomNormal(length, randomSource(2)), shape },
+      value: { data: randomNormal(length, randomSource(3)), shape },
     };
     const uploaded: DeviceTensor[] = [];
     const upload = (name: keyof typeof host) => {

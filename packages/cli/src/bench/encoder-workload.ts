@@ -2,10 +2,18 @@
 // mask and head are left out on all sides.
 
 import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
-import { type Backend, type DeviceTensor, type ProblemOf, type Tensors, tensor } from '@flashmla/tensor';
+import {
+  type Backend,
+  type DeviceTensor,
+  type ProblemOf,
+  randomNormal,
+  randomSource,
+  randomUniform,
+  type Tensors,
+  tensor,
+} from '@flashmla/tensor';
 import type { Geometry } from './geometry.ts';
 import { encoderModel, type LayerWeights, type LinearWeights, type NormWeights } from './peers/onnx-model.ts';
-import { randomNormal, randomUniform } from './random.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
 
 /** BERT's. */
@@ -41,7 +49,7 @@ export class EncoderWorkloads {
   readonly workloadOf: WorkloadOf = (tokens, k): Workload => {
     const { modelDim, heads } = this.#geometry;
     const shape = [1, tokens, modelDim];
-    const hidden = randomNormal(tokens * modelDim, 1);
+    const hidden = randomNormal(tokens * modelDim, randomSource(1));
     const own = { backend: this.#backend, dim: modelDim, heads };
     const dense = this.#device.map((projections) => new DenseAttention({ ...own, projections }));
     const sparse = this.#device.map(
@@ -135,12 +143,12 @@ export class EncoderWorkloads {
 /** Weights that keep hidden states, queries and keys at a variance of about 1. */
 function randomLayer({ modelDim, intermediateDim }: Geometry, seed: number): LayerWeights {
   const dense = (outFeatures: number, inFeatures: number, own: number): LinearWeights => ({
-    weight: randomUniform(outFeatures * inFeatures, seed + own, 1 / Math.sqrt(inFeatures)),
-    bias: randomUniform(outFeatures, seed + own + 50, 0.1),
+    weight: uniform(outFeatures * inFeatures, seed + own, 1 / Math.sqrt(inFeatures)),
+    bias: uniform(outFeatures, seed + own + 50, 0.1),
   });
   const norm = (own: number): NormWeights => ({
-    weight: randomUniform(modelDim, seed + own, 0.1, 1),
-    bias: randomUniform(modelDim, seed + own + 50, 0.1),
+    weight: uniform(modelDim, seed + own, 0.1).map((x) => 1 + x),
+    bias: uniform(modelDim, seed + own + 50, 0.1),
   });
   return {
     query: dense(modelDim, modelDim, 1),
@@ -152,4 +160,9 @@ function randomLayer({ modelDim, intermediateDim }: Geometry, seed: number): Lay
     ffnOutput: dense(modelDim, intermediateDim, 7),
     outputNorm: norm(8),
   };
+}
+
+/** Uniform numbers of mean 0. */
+function uniform(length: number, seed: number, deviation: number): Float32Array {
+  return randomUniform(length, randomSource(seed), Math.sqrt(3) * deviation);
 }

@@ -3,9 +3,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeSafetensors, type HostTensor, tensor } from '@flashmla/tensor';
+import { encodeSafetensors, type HostTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { onTestFinished } from 'vitest';
-import { normals, randomNumbers } from './random.ts';
 import { byteLevelTokenizer, vocabularySize, wordPieceTokenizer } from './tiny-tokenizers.ts';
 
 export interface TinyModel {
@@ -24,23 +23,23 @@ class TensorMaker {
   readonly #random: () => number;
 
   constructor(seed: number) {
-    this.#random = randomNumbers(seed);
+    this.#random = randomSource(seed);
   }
 
   matrix(name: string, rows: number, columns: number, deviation = 0.35): this {
-    this.tensors.set(name, tensor(normals(this.#random, rows * columns, deviation), [rows, columns]));
+    this.tensors.set(name, tensor(normal(this.#random, rows * columns, deviation), [rows, columns]));
     return this;
   }
 
   linear(name: string, outFeatures: number, inFeatures: number): this {
     this.matrix(`${name}.weight`, outFeatures, inFeatures);
-    this.tensors.set(`${name}.bias`, tensor(normals(this.#random, outFeatures, 0.1), [outFeatures]));
+    this.tensors.set(`${name}.bias`, tensor(normal(this.#random, outFeatures, 0.1), [outFeatures]));
     return this;
   }
 
   norm(name: string, size: number, weight = 'weight', bias = 'bias'): this {
-    this.tensors.set(`${name}.${weight}`, tensor(normals(this.#random, size, 0.1, 1), [size]));
-    this.tensors.set(`${name}.${bias}`, tensor(normals(this.#random, size, 0.1), [size]));
+    this.tensors.set(`${name}.${weight}`, tensor(normal(this.#random, size, 0.1, 1), [size]));
+    this.tensors.set(`${name}.${bias}`, tensor(normal(this.#random, size, 0.1), [size]));
     return this;
   }
 }
@@ -166,4 +165,8 @@ export async function folderOf(files: Readonly<Record<string, Uint8Array | strin
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes);
   return folder;
+}
+
+function normal(random: () => number, count: number, deviation: number, mean = 0): Float32Array {
+  return randomNormal(count, random).map((x) => mean + deviation * x);
 }

@@ -1,6 +1,6 @@
 // Long arithmetic on the event loop's thread, in slices that leave it room.
 
-const sliceMs = 8;
+const sliceMs = 5;
 
 /** A function to await between steps: it lets the event loop run when the last slice took long, and stops on abort. */
 export function breather(signal?: AbortSignal): () => Promise<void> {
