@@ -3,6 +3,7 @@
 import type { ContentGateState } from '@flashmla/gating';
 import {
   type Backend,
+  breather,
   type DeviceTensor,
   elementCount,
   FlashMLAError,
@@ -18,9 +19,6 @@ import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
 import { Workspace } from './workspace.ts';
-
-/** Longest piece of work on the event loop's thread before other things get a turn. */
-const TURN_MS = 8;
 
 export interface RunOptions {
   /** Stops the run between steps; it then rejects with the signal's reason. */
@@ -177,13 +175,10 @@ export class EncoderModel implements AsyncDisposable {
   async #encodeInTurns(texts: string | readonly TextInput[], signal: AbortSignal | undefined): Promise<EncodedText[]> {
     if (!Array.isArray(texts)) return this.encode(texts);
     const encoded: EncodedText[] = [];
-    let turnEnds = performance.now() + TURN_MS;
+    const breathe = breather(signal);
     for (const text of texts as readonly TextInput[]) {
       encoded.push(...this.encode([text]));
-      if (performance.now() < turnEnds) continue;
-      await new Promise<void>((resolve) => setTimeout(resolve));
-      signal?.throwIfAborted();
-      turnEnds = performance.now() + TURN_MS;
+      await breathe();
     }
     return encoded;
   }

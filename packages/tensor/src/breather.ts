@@ -6,9 +6,10 @@ const sliceMs = 5;
 export function breather(signal?: AbortSignal): () => Promise<void> {
   let sliceStart = performance.now();
   return async () => {
+    if (performance.now() - sliceStart >= sliceMs) {
+      await new Promise<void>((resolve) => setTimeout(resolve));
+      sliceStart = performance.now();
+    }
     signal?.throwIfAborted();
-    if (performance.now() - sliceStart < sliceMs) return;
-    await new Promise<void>((resolve) => setTimeout(resolve));
-    sliceStart = performance.now();
   };
 }
