@@ -3,8 +3,11 @@
 // Sixteen queries lie in lanes: scores are kept as S[column][16 queries], so that maximum, exponential and sum run down
 // the columns without a horizontal step, and S is at once the packed operand of the product with the values.
 //
-//   keys    packedKeys   [batch·heads][(keyRows + groupRows) / 4][headDim][4]
-//   values  packedValues [batch·heads][keyRows / unit][⌈headDim / 8⌉][unit][8], then [⌈headDim / 8⌉][groupRows][8]
+//   keys    packedKeys   [heads of a pass][(keyRows + groupRows) / 4][headDim][4]
+//   values  packedValues [heads of a pass][keyRows / unit][⌈headDim / 8⌉][unit][8], then [⌈headDim / 8⌉][groupRows][8]
+//
+// A pass is as many heads as are packed at once and then attended to, while what was packed is still in cache (see
+// ../src/kernels/attention.ts).
 //
 // Key rows are keys in key order (masked and missing ones zero), group rows the residual groups: their mean key and the
 // sum of their values. A unit is what is read together, a block or a chunk, so that its values are one run of memory.
@@ -27,7 +30,7 @@ export const KEY_ORDER: usize = 28;
 export const QUERY_ORDER: usize = 32;
 export const PACKED_KEYS: usize = 36;
 export const PACKED_VALUES: usize = 40;
-/** f32 [batch·heads][2][groupRows]: present keys of each residual group, and the logarithm of their number. */
+/** f32 [heads of a pass][2][groupRows]: present keys of each residual group, and the logarithm of their number. */
 export const GROUP_COUNTS: usize = 44;
 export const HEADS: usize = 48;
 export const QUERIES: usize = 52;
@@ -53,6 +56,8 @@ export const GROUP_ROWS: usize = 116;
 export const KEY_ROWS: usize = 120;
 /** Key rows whose values lie together, a multiple of 4. */
 export const UNIT: usize = 124;
+/** The first head of this pass, counted through all batch entries; the packed operands begin with it. */
+export const FIRST_HEAD: usize = 128;
 
 /** Queries of a tile: the lanes of S. */
 export const LANES: i32 = 16;
@@ -71,11 +76,24 @@ export function panels(args: usize): i32 {
   return (load<i32>(args, HEAD_DIM) + 7) >> 3;
 }
 
+/** The head, counted through all batch entries, that is number `index` of this pass. */
+// @ts-ignore: decorator
+@inline
+export function headOfPass(args: usize, index: i32): i32 {
+  return load<i32>(args, FIRST_HEAD) + index;
+}
+
+// @ts-ignore: decorator
+@inline
+function indexInPass(args: usize, batchHead: i32): usize {
+  return <usize>(batchHead - load<i32>(args, FIRST_HEAD));
+}
+
 /** Address of the packed keys of one batch entry and head. */
 // @ts-ignore: decorator
 @inline
 export function packedKeysOf(args: usize, batchHead: i32): usize {
-  return <usize>load<u32>(args, PACKED_KEYS) + (<usize>batchHead) * packedRows(args) * (load<i32>(args, HEAD_DIM) << 2);
+  return <usize>load<u32>(args, PACKED_KEYS) + indexInPass(args, batchHead) * packedRows(args) * (load<i32>(args, HEAD_DIM) << 2);
 }
 
 /** Bytes of the packed values of one row. */
@@ -88,14 +106,14 @@ export function valueRowBytes(args: usize): usize {
 // @ts-ignore: decorator
 @inline
 export function packedValuesOf(args: usize, batchHead: i32): usize {
-  return <usize>load<u32>(args, PACKED_VALUES) + (<usize>batchHead) * packedRows(args) * valueRowBytes(args);
+  return <usize>load<u32>(args, PACKED_VALUES) + indexInPass(args, batchHead) * packedRows(args) * valueRowBytes(args);
 }
 
 /** Counts of a head's groups; their logarithms follow, groupRows later. */
 // @ts-ignore: decorator
 @inline
 export function groupCountsOf(args: usize, batchHead: i32): usize {
-  return <usize>load<u32>(args, GROUP_COUNTS) + (((<usize>batchHead) * load<i32>(args, GROUP_ROWS)) << 3);
+  return <usize>load<u32>(args, GROUP_COUNTS) + ((indexInPass(args, batchHead) * load<i32>(args, GROUP_ROWS)) << 3);
 }
 
 /** Where the packed values of the residual groups of a head begin. */
@@ -160,7 +178,7 @@ const CHUNK: i32 = 64;
 export function packKeys(args: usize, task: i32, _scratch: usize): void {
   const rows = load<i32>(args, KEY_ROWS);
   const chunks = (rows + CHUNK - 1) / CHUNK;
-  const batchHead = task / chunks;
+  const batchHead = headOfPass(args, task / chunks);
   const start = (task % chunks) * CHUNK;
   const end = min(start + CHUNK, rows);
   const headDim = load<i32>(args, HEAD_DIM);
@@ -203,7 +221,7 @@ export function packKeys(args: usize, task: i32, _scratch: usize): void {
 export function packGroups(args: usize, task: i32, scratch: usize): void {
   const groupRows = load<i32>(args, GROUP_ROWS);
   const quads = groupRows >> 2;
-  const batchHead = task / quads;
+  const batchHead = headOfPass(args, task / quads);
   const firstGroup = (task % quads) << 2;
   const group = load<i32>(args, RESIDUAL_GROUP);
   const headDim = load<i32>(args, HEAD_DIM);

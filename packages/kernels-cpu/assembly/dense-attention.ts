@@ -8,6 +8,7 @@ import {
   exponentiate,
   fillColumn,
   HEAD_DIM,
+  headOfPass,
   hideColumn,
   KEYS,
   keyAt,
@@ -38,7 +39,7 @@ export function denseAttention(args: usize, task: i32, scratch: usize): void {
   const headDim = load<i32>(args, HEAD_DIM);
   const causal = load<i32>(args, CAUSAL);
   const tiles = (queries + LANES - 1) / LANES;
-  const batchHead = task / tiles;
+  const batchHead = headOfPass(args, task / tiles);
   const start = (task % tiles) * LANES;
   const end = min(start + LANES, queries);
   const count = end - start;

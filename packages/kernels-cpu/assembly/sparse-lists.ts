@@ -13,6 +13,7 @@ import {
   groupCountsOf,
   groupValuesOf,
   HEAD_DIM,
+  headOfPass,
   INDICES,
   KEY,
   KEY_TOKEN,
@@ -52,7 +53,7 @@ export function sparseLists(args: usize, task: i32, scratch: usize): void {
   const groupRows = load<i32>(args, GROUP_ROWS);
   const group = load<i32>(args, RESIDUAL_GROUP);
   const chunks = (queries + LANES - 1) / LANES;
-  const batchHead = task / chunks;
+  const batchHead = headOfPass(args, task / chunks);
   const start = (task % chunks) * LANES;
   const end = min(start + LANES, queries);
   const lanes = end - start;

@@ -20,6 +20,7 @@ import {
   groupCountsOf,
   groupValuesOf,
   HEAD_DIM,
+  headOfPass,
   hideColumn,
   INDICES,
   KEY,
@@ -64,7 +65,7 @@ export function sparseTiles(args: usize, task: i32, scratch: usize): void {
   const keyRowsPacked = load<i32>(args, KEY_ROWS);
   const residualGroup = load<i32>(args, RESIDUAL_GROUP);
   const tiles = (queries + tileQueries - 1) / tileQueries;
-  const batchHead = task / tiles;
+  const batchHead = headOfPass(args, task / tiles);
   const blocks = (keys + blockKeys - 1) / blockKeys;
   const slots = min(load<i32>(args, SLOTS), blocks);
   const columnLimit = (slots * blockKeys + 3) & ~3;
@@ -87,7 +88,7 @@ export function sparseTiles(args: usize, task: i32, scratch: usize): void {
   const touched = left + ((<usize>groupRows) << 2);
 
   // Which columns there are: the same for all queries of the tile.
-  const list = <usize>load<u32>(args, INDICES) + (((<usize>task) * load<i32>(args, SLOTS)) << 2);
+  const list = <usize>load<u32>(args, INDICES) + (((<usize>(batchHead * tiles + (task % tiles))) * load<i32>(args, SLOTS)) << 2);
   const count = readEntries(list, load<i32>(args, SLOTS), blocks, entries);
   const packedInPlace = keyRowsPacked > 0;
   let columns = 0;

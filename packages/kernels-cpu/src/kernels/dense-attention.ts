@@ -2,15 +2,7 @@
 
 import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, roundUp } from '../plan.ts';
-import {
-  argumentWords,
-  issuedQueries,
-  LANES,
-  packedBuffers,
-  packSteps,
-  paddedHeadDim,
-  refusesHeadDim,
-} from './attention.ts';
+import { attentionSteps, issuedQueries, LANES, packedBuffers, paddedHeadDim, refusesHeadDim } from './attention.ts';
 
 const CHUNK = 128;
 
@@ -18,14 +10,11 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeadDim,
   plan(p) {
     const rows = { keyRows: roundUp(p.keys, CHUNK), unit: CHUNK, groups: 0, groupRows: 0 };
-    const words = argumentWords(p, { tileQueries: LANES, blockKeys: 1, slots: 0, residualGroup: 0 }, rows);
+    const cut = { tileQueries: LANES, blockKeys: 1, slots: 0, residualGroup: 0 };
     const batchHeads = p.batch * p.heads;
     const issued = batchHeads * issuedQueries(p.queries, LANES) * roundUp(p.keys, 4) * 2 * paddedHeadDim(p.headDim);
     return {
-      steps: [
-        ...packSteps(p, rows, words),
-        { kernel: 'denseAttention', tasks: batchHeads * ceilDivide(p.queries, LANES), arguments: words },
-      ],
+      steps: attentionSteps(p, cut, rows, { kernel: 'denseAttention', headTasks: ceilDivide(p.queries, LANES) }),
       buffers: packedBuffers(p, rows),
       threadBytes: 4 * LANES * (p.headDim + CHUNK + paddedHeadDim(p.headDim) + 5),
       usefulMultiplyAdds: batchHeads * p.queries * p.keys * 2 * p.headDim,

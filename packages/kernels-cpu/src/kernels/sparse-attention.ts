@@ -3,15 +3,7 @@
 
 import { ceilDivide, type SparseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, roundUp } from '../plan.ts';
-import {
-  argumentWords,
-  issuedQueries,
-  LANES,
-  packedBuffers,
-  packSteps,
-  paddedHeadDim,
-  refusesHeadDim,
-} from './attention.ts';
+import { attentionSteps, issuedQueries, LANES, packedBuffers, paddedHeadDim, refusesHeadDim } from './attention.ts';
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
   refuses: refusesHeadDim,
@@ -25,7 +17,6 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
       groups,
       groupRows: roundUp(groups, 4),
     };
-    const words = argumentWords(p, p, rows);
     const batchHeads = p.batch * p.heads;
     const slots = Math.min(p.slots, ceilDivide(p.keys, p.blockKeys));
     const columns = roundUp(slots * p.blockKeys, 4);
@@ -34,12 +25,10 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const common = LANES * (p.headDim + wideDim + 3) + roundUp(slots, 4) + LANES * rows.groupRows;
     const selectedKeys = Math.min(p.keys, slots * p.blockKeys);
     return {
-      steps: [
-        ...packSteps(p, rows, words),
-        lists
-          ? { kernel: 'sparseLists', tasks: batchHeads * ceilDivide(p.queries, LANES), arguments: words }
-          : { kernel: 'sparseTiles', tasks: batchHeads * ceilDivide(p.queries, p.tileQueries), arguments: words },
-      ],
+      steps: attentionSteps(p, p, rows, {
+        kernel: lists ? 'sparseLists' : 'sparseTiles',
+        headTasks: ceilDivide(p.queries, lists ? LANES : p.tileQueries),
+      }),
       buffers: packedBuffers(p, rows),
       threadBytes:
         4 *
