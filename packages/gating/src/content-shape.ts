@@ -14,8 +14,8 @@ import {
 import { type GateCall, type Sizes, Temporaries, withCall } from './gate-call.ts';
 import { residualGroup } from './residual-group.ts';
 
-/** Below two blocks a tile of 16 queries would share a single one: lists then, whatever they cost (docs/decisions/0007). */
-const fewestTokensInBlocks = 2 * contentBlock;
+/** With fewer blocks a tile of 16 queries has too little to choose from: lists then, whatever they cost (docs/decisions/0008). */
+const fewestTokensInBlocks = 4 * contentBlock;
 /** Measured on at most this many tokens: by then both shapes cost the same per token at any length. */
 const mostTokens = 2048;
 const fewestTokens = 128;
@@ -33,15 +33,14 @@ interface ShapeTimes {
  * Equal error: k tokens in blocks do what half as many do as single keys (see ContentGate), so that is what is timed.
  */
 export async function fasterShape(call: GateCall, maps: DeviceMaps, residual: boolean): Promise<ContentShape> {
-  if (call.k < fewestTokensInBlocks) return 'lists';
   const { backend, heads, headDim, layout } = call;
   const tokens = Math.min(mostTokens, Math.max(fewestTokens, 2 ** Math.floor(Math.log2(Math.max(1, call.keys)))));
   const sizes: Sizes = { batch: 1, heads, headDim, queries: tokens, keys: tokens };
   const k = Math.min(call.k, tokens);
   const blocks: ContentPlan = { shape: 'blocks', k, residual };
   const lists: ContentPlan = { shape: 'lists', k: Math.ceil(k / 2), residual };
-  if (!canAttend(backend, sizes, layout, blocks)) return 'lists';
   if (!canAttend(backend, sizes, layout, lists)) return 'blocks';
+  if (call.k < fewestTokensInBlocks || !canAttend(backend, sizes, layout, blocks)) return 'lists';
   const key =
     `gating.content-shape heads=${heads} headDim=${headDim} rank=${maps.rank} tokens=${tokens} k=${k} ` +
     `layout=${layout} residual=${residual}`;

@@ -16,14 +16,14 @@ const inputs = clustered({ batch: 1, heads: 1, tokens: 140, headDim: 8 }, 1);
 const select = (k: number) => new ContentGate({ k }).select({ backend: referenceBackend(), ...inputs });
 
 it.each([
-  ['blocks', { listsMs: 2, blocksMs: 1 }, 16, 2],
-  ['lists', { listsMs: 1, blocksMs: 2 }, 1, 32],
+  ['blocks', { listsMs: 2, blocksMs: 1 }, 16, 4],
+  ['lists', { listsMs: 1, blocksMs: 2 }, 1, 64],
 ])('runs %s when they are faster, with k tokens', async (_name, times, blockKeys, slots) => {
   spy.mockResolvedValue(times);
-  const selection = await select(32);
+  const selection = await select(64);
   expect(selection.blockKeys).toBe(blockKeys);
   expect(selection.indices.shape[3]).toBe(slots);
-  expect(spy.mock.calls[0][1]).toContain('tokens=128 k=32');
+  expect(spy.mock.calls[0][1]).toContain('tokens=128 k=64');
 });
 
 it('times both shapes where nothing is known, and believes only figures', async () => {
@@ -35,7 +35,7 @@ it('times both shapes where nothing is known, and believes only figures', async 
     expect(accepts?.(null)).toBe(false);
     return times;
   });
-  const selection = await select(32);
+  const selection = await select(64);
   expect([1, 16]).toContain(selection.blockKeys);
   expect(spy).toHaveBeenCalledOnce();
 });
@@ -52,14 +52,14 @@ it('does not consider a shape that the backend refuses', async () => {
     return backend;
   };
   const shapeOn = async (backend: ReturnType<typeof refusing>) =>
-    (await new ContentGate({ k: 32 }).select({ backend, ...inputs })).blockKeys;
+    (await new ContentGate({ k: 64 }).select({ backend, ...inputs })).blockKeys;
   expect(await shapeOn(refusing(16))).toBe(1);
   expect(await shapeOn(refusing(1))).toBe(16);
   expect(spy).not.toHaveBeenCalled();
 });
 
-it('takes lists where a tile would share a single block', async () => {
-  const selection = await select(31);
+it('takes lists where a tile would share fewer than four blocks', async () => {
+  const selection = await select(63);
   expect(selection.blockKeys).toBe(1);
   expect(spy).not.toHaveBeenCalled();
 });
