@@ -133,11 +133,11 @@ export function takeLargest(scores: usize, numbers: usize, count: i32, wanted: i
   let bounds = f32x4.splat(bound);
   let found = 0;
   for (let row = scores; row < whole; row += 64) {
-    const any = v128.or(
-      v128.or(f32x4.ge(v128.load(row), bounds), f32x4.ge(v128.load(row, 16), bounds)),
-      v128.or(f32x4.ge(v128.load(row, 32), bounds), f32x4.ge(v128.load(row, 48), bounds)),
-    );
-    if (!v128.any_true(any)) continue;
+    const low = i16x8.narrow_i32x4_s(f32x4.ge(v128.load(row), bounds), f32x4.ge(v128.load(row, 16), bounds));
+    const high = i16x8.narrow_i32x4_s(f32x4.ge(v128.load(row, 32), bounds), f32x4.ge(v128.load(row, 48), bounds));
+    /** A bit for each of 16 scores. */
+    let passing = i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
+    if (!passing) continue;
     if (found + 16 > room) {
       // Too many equals. What comes later must be larger than the worst of the best so far.
       const worst = keepSmallest(candidates, takenNumbers, found, wanted);
@@ -145,13 +145,14 @@ export function takeLargest(scores: usize, numbers: usize, count: i32, wanted: i
       bound = max(orderedValue(~(worst - 1)), -f32.MAX_VALUE);
       bounds = f32x4.splat(bound);
     }
-    // Without a branch: each is written, those that count are kept.
-    for (let cell = row; cell < row + 64; cell += 4) {
+    for (; passing; passing &= passing - 1) {
+      const cell = row + ((<usize>ctz(passing)) << 2);
       const score = load<f32>(cell);
+      if (score < bound) continue;
       const at = (<usize>found) << 2;
       store<i32>(candidates + at, ~orderedKey(score));
       store<i32>(takenNumbers + at, numbers ? load<i32>(numbers + (cell - scores)) : <i32>((cell - scores) >> 2));
-      found += i32(score >= bound);
+      found++;
     }
   }
   if (found <= wanted) return found;

@@ -37,7 +37,7 @@ import {
   writeTile,
 } from './attention';
 import { readEntries } from './entries';
-import { exp, logScalar, madd, maxLanes, sumLanes, sumLanes4 } from './lanes';
+import { exp, log, madd, maxLanes, sumLanes, sumLanes4 } from './lanes';
 import { tile4x8 } from './micro';
 
 /**
@@ -78,7 +78,6 @@ export function sparseLists(args: usize, task: i32, scratch: usize): void {
 
   const keysIn = packedKeysOf(args, batchHead);
   const counts = groupCountsOf(args, batchHead);
-  const logs = counts + ((<usize>groupRows) << 2);
   const token = <usize>load<u32>(args, KEY_TOKEN);
   const key = keyRows(args, <usize>load<u32>(args, KEY), batchHead);
   const value = keyRows(args, <usize>load<u32>(args, VALUE), batchHead);
@@ -129,12 +128,12 @@ export function sparseLists(args: usize, task: i32, scratch: usize): void {
         store<f32>(groupLogits + g, sum - load<f32>(logits + (c << 2)));
         store<f32>(left + g, load<f32>(left + g) - 1);
       }
-      for (let g: usize = 0; g < (<usize>groupRows) << 2; g += 4) {
-        const n = load<f32>(left + g);
-        const logit = load<f32>(groupLogits + g);
-        if (n <= 0) store<f32>(groupLogits + g, -Infinity);
-        else if (load<i32>(touched + g)) store<f32>(groupLogits + g, logit / n + logScalar(n));
-        else store<f32>(groupLogits + g, logit + load<f32>(logs + g));
+      for (let g: usize = 0; g < (<usize>groupRows) << 2; g += 16) {
+        const n = v128.load(left + g);
+        const sum = v128.load(groupLogits + g);
+        const mean = v128.bitselect(f32x4.div(sum, n), sum, i32x4.ne(v128.load(touched + g), i32x4.splat(0)));
+        const none = f32x4.le(n, f32x4.splat(0));
+        v128.store(groupLogits + g, v128.bitselect(f32x4.splat(-Infinity), f32x4.add(mean, log(n)), none));
       }
     }
 
@@ -149,11 +148,16 @@ export function sparseLists(args: usize, task: i32, scratch: usize): void {
     store<f32>(maxima + (lane << 2), maximum);
     store<f32>(denominators + (lane << 2), denominator);
     if (groupRows) {
-      for (let g: usize = 0; g < <usize>groupRows; g++) {
-        const n = load<f32>(left + (g << 2));
-        const weight: f32 = n > 0 ? load<f32>(groupLogits + (g << 2)) / n : 0;
-        store<f32>(groupLogits + (g << 2), weight);
-        store<f32>(scores + g * COLUMN + (lane << 2), weight);
+      for (let g: usize = 0; g < (<usize>groupRows) << 2; g += 16) {
+        // A group with nothing left has weight 0 already: it is divided by 1.
+        const n = f32x4.pmax(f32x4.splat(1), v128.load(left + g));
+        const weights = f32x4.div(v128.load(groupLogits + g), n);
+        v128.store(groupLogits + g, weights);
+        const column = scores + g * (COLUMN >> 2) + (lane << 2);
+        v128.store_lane<f32>(column, weights, 0);
+        v128.store_lane<f32>(column, weights, 1, COLUMN);
+        v128.store_lane<f32>(column, weights, 2, 2 * COLUMN);
+        v128.store_lane<f32>(column, weights, 3, 3 * COLUMN);
       }
       for (let c = 0; c < columns; c++) {
         const g = <usize>load<i32>(groupOf + (c << 2));
