@@ -70,7 +70,7 @@ describe('compare', slow, () => {
     workload.dispose();
     expect(rows.at(-1)).toMatchObject({ implementation: 'onnxruntime-node', medianMs: null, runs: 0 });
     expect(rows.at(-1)!.error).toMatch(/differs from flashmla-dense by [\d.]+ of its scale/);
-    expect(rows[0]!.runs).toBe(9);
+    expect(rows[0]!.runs).toBe(27);
   });
 
   it('goes on when one of them fails, and gives all memory back', async () => {
@@ -83,7 +83,7 @@ describe('compare', slow, () => {
     encoder.dispose();
     expect(rows[1]).toMatchObject({ implementation: 'flashmla-dense', medianMs: null, peakBytes: null });
     expect(rows[1]!.error).toContain('out of memory: far too long');
-    expect(rows[0]).toMatchObject({ runs: 9 });
+    expect(rows[0]).toMatchObject({ runs: 27 });
     expect(rows[0]!.outputError).toBeUndefined();
     expect(backend.memory().usedBytes).toBe(before);
   });
@@ -108,10 +108,10 @@ describe('alternate', () => {
       signal,
       progress: (done) => shares.push(done),
     });
-    // They are short: an untimed run before each timed one.
-    expect(order.join('')).toBe(`aaabbbcccaabbcc${'aacc'.repeat(8)}`);
+    // They are short: in each round one untimed run, then three timed ones.
+    expect(order.join('')).toBe(`aaabbbcccaaaabbcccc${'aaaacccc'.repeat(8)}`);
     expect(shares).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((round) => round / 9));
-    expect(timings[0]).toMatchObject({ runs: 9 });
+    expect(timings[0]).toMatchObject({ runs: 27 });
     expect(timings[1]).toEqual(new Error('enough'));
   });
 

@@ -24,11 +24,12 @@ const slowMs = 3000;
 /** Untimed runs of a contestant before the rounds: engines replace their first, slow code while it runs. */
 const warmUps = 3;
 /**
- * A run shorter than this follows an untimed one in every round. A core that has idled, as it does between the
+ * A run shorter than this is repeated: in every round one untimed run, then `shortRuns` timed ones. A core that has idled, as it does between the
  * contestants (`settleMs`) and while another of one thread runs, takes its time to come back: 32 ms of two threads took
  * 38 after 120 ms of sleep and 58 after a second of one busy core (two virtual AMD EPYC cores). Long runs do not notice.
  */
 const shortMs = 200;
+const shortRuns = 3;
 
 export interface AlternateOptions {
   signal: AbortSignal;
@@ -37,7 +38,7 @@ export interface AlternateOptions {
 }
 
 /**
- * Runs each contestant three times untimed, then all in rounds, one timed run of each a round.
+ * Runs each contestant three times untimed, then all in rounds: one timed run of each a round, three of short ones.
  *
  * @returns for each contestant its timing, or the error of its first run that failed; the others go on
  */
@@ -73,7 +74,7 @@ export async function alternate(
   for (let round = 0; round < wanted(); round++) {
     for (const [index, { settleMs }] of contestants.entries()) {
       if (isShort[index]) await run(index, []);
-      await run(index, times[index]!);
+      for (let i = 0; i < (isShort[index] ? shortRuns : 1); i++) await run(index, times[index]!);
       await sleep(settleMs);
     }
     progress((round + 1) / wanted());
