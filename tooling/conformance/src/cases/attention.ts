@@ -20,6 +20,9 @@ export function attentionOf(dimensions: Partial<AttentionDimensions>): Attention
   };
 }
 
+/** 12 MiB of keys and values: more than a kernel may keep at hand at once. */
+export const manyLongHeads = { batch: 2, heads: 3, queries: 18, keys: 2050, headDim: 128 } as const;
+
 /** How a case's name tells its sizes. */
 export function describeAttention(p: AttentionDimensions): string {
   const sizes = `${p.batch}×${p.heads}×${p.queries}×${p.keys}×${p.headDim}`;

@@ -3,7 +3,7 @@ import type { Case, Inputs } from '../case.ts';
 import { matchesReference } from '../compare.ts';
 import type { Random } from '../random.ts';
 import { inputsFor } from '../seeded-inputs.ts';
-import { attentionOf, describeAttention, hugeLogits } from './attention.ts';
+import { attentionOf, describeAttention, hugeLogits, manyLongHeads } from './attention.ts';
 
 function make(
   dimensions: Partial<AttentionDimensions>,
@@ -35,6 +35,7 @@ export function* denseAttentionCases(): Generator<Case> {
   yield make({ queries: 1, keys: 213 });
   yield make({ queries: 213, keys: 1, mask: true });
   yield make({ queries: 1025, heads: 1, headDim: 64 });
+  yield make({ ...manyLongHeads, mask: true });
   yield make({ queries: 33, keys: 0 }, 'no keys');
   yield make({ queries: 0, keys: 33 }, 'no queries');
   yield make({ batch: 3, mask: true }, 'one text wholly masked', (inputs, _, p) => {

@@ -3,7 +3,7 @@ import type { Case, Inputs } from '../case.ts';
 import { compare, matchesReference } from '../compare.ts';
 import type { Random } from '../random.ts';
 import { inputsFor } from '../seeded-inputs.ts';
-import { attentionOf, describeAttention, hugeLogits, setToken } from './attention.ts';
+import { attentionOf, describeAttention, hugeLogits, manyLongHeads, setToken } from './attention.ts';
 
 type Change = (inputs: Inputs, random: Random, problem: SparseAttentionProblem) => void;
 
@@ -113,6 +113,7 @@ function* sizeCases(tile: (typeof tiles)[number]): Generator<Case> {
     yield make({ ...tile, queries: 0, keys: 33, residualGroup }, 'no queries');
     yield make({ ...tile, queries: 70, slots: 0, residualGroup }, 'no slots');
   }
+  yield make({ ...tile, ...manyLongHeads, mask: true, keyOrder: true, queryOrder: true, residualGroup: 128 });
   const long = { ...tile, queries: 1025, heads: 1, headDim: 32, keyOrder: true };
   yield make({ ...long, slots: ceilDivide(64, tile.blockKeys) });
   yield make({ ...long, slots: ceilDivide(64, tile.blockKeys), residualGroup: 128, queryOrder: true });
