@@ -30,7 +30,7 @@ void main({
   options: {
     model: 'a BERT model folder; default: shared/models/sentiment-4l-256 beside the checkout, else the shipped model',
     data: 'a JSONL file of { text } or { a } rows; default: shared/data/imdb/test2000.jsonl beside the checkout',
-    texts: 'texts to measure, and as many others to fit to; default 6',
+    texts: 'texts to measure, and as many others to fit to; default 24',
     skip: 'suitable texts to leave out first, to see how much the choice of texts matters; default none',
   },
 
@@ -39,7 +39,7 @@ void main({
     const folder = values.model ?? (existsSync(trained) ? trained : fileURLToPath(modelUrl));
     const data = values.data ?? beside('data/imdb/test2000.jsonl');
     if (!existsSync(data)) throw badInput(`there is no ${data}, so nothing was measured; give texts with --data FILE.`);
-    const count = whole('texts', values.texts, 6);
+    const count = whole('texts', values.texts, 24);
     const skip = values.skip === undefined ? 0 : whole('skip', values.skip, 0);
 
     const backend = await provider.open();
