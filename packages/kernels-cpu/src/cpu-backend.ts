@@ -79,7 +79,11 @@ export class CpuBackend implements Backend {
     try {
       const { outFeatures, inFeatures } = matrixOf(tensor);
       const elements = tensor.packed ? packedElements(outFeatures, inFeatures) : elementCount(tensor.shape);
+      const { writtenUnder } = tensor;
       const bytes = await this.#executor.read(tensor.block.offset, elements * byteSize(tensor.dtype));
+      if (writtenUnder && this.#executor.skips.before(writtenUnder.signal, writtenUnder.end)) {
+        throw writtenUnder.signal.reason;
+      }
       if (tensor.packed) return unpack(new Float32Array(bytes.buffer), outFeatures, inFeatures);
       return new (arrayOf(tensor.dtype))(bytes.buffer);
     } finally {
@@ -137,6 +141,9 @@ export class CpuBackend implements Backend {
       addresses.set(name, this.#own(tensor).block.offset);
     }
     this.#run(chosen.steps, chosen, addresses, signal);
+    for (const output of Object.values(outputs)) {
+      this.#own(output).writtenUnder = signal && { signal, end: this.#executor.submitted };
+    }
   }
 
   synchronize(): Promise<void> {

@@ -9,6 +9,8 @@ export class CpuTensor extends DeviceTensor {
   readonly block: Block;
   /** Whether the elements are a linear weight in panels of 8 rows (assembly/linear.ts) instead of row-major. */
   readonly packed: boolean;
+  /** The signal under which the op that writes it was dispatched, and the number of the command after that op's last. */
+  writtenUnder: { readonly signal: AbortSignal; readonly end: number } | undefined;
   /** Reads on their way: the block stays theirs until they have copied it. */
   readers = 0;
 

@@ -20,7 +20,24 @@ export interface Executor {
   submit(command: Command, signal: AbortSignal | undefined): void;
   /** Resolves when everything submitted so far is done. */
   finish(): Promise<void>;
+  /** What the aborts of signals left out. */
+  readonly skips: Skips;
   dispose(): void;
+}
+
+/** The first command that was skipped because its signal had aborted, for each signal. */
+export class Skips {
+  readonly #first = new WeakMap<AbortSignal, number>();
+
+  /** Commands of `signal` from number `sequence` on were or will be skipped. */
+  note(signal: AbortSignal, sequence: number): void {
+    if (sequence < (this.#first.get(signal) ?? Number.POSITIVE_INFINITY)) this.#first.set(signal, sequence);
+  }
+
+  /** Whether any command of `signal` before number `end` was skipped. */
+  before(signal: AbortSignal, end: number): boolean {
+    return (this.#first.get(signal) ?? Number.POSITIVE_INFINITY) < end;
+  }
 }
 
 /** Promises for 'everything up to command n is done'. */

@@ -1,7 +1,7 @@
 // Several threads over one shared memory. The main thread writes commands into a ring and goes on; it never waits, and
 // the workers never go back to their event loops. See protocol.ts for the ring, worker.ts for the other side.
 
-import { disposed, type Executor, failed, Waiters } from './executor.ts';
+import { disposed, type Executor, failed, Skips, Waiters } from './executor.ts';
 import { startWorker, type WorkerPort } from './platform.ts';
 import {
   ARGUMENTS,
@@ -37,6 +37,7 @@ export class SharedExecutor implements Executor {
   readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
   readonly #workers: WorkerPort[];
+  readonly skips = new Skips();
   readonly #closed = new AbortController();
   readonly #watched = new WeakSet<AbortSignal>();
   readonly #waiters = new Waiters((count) => {
@@ -162,6 +163,7 @@ export class SharedExecutor implements Executor {
       const slot = slotOf(first + i);
       words[slot + KERNEL] = kernelNames.indexOf(command.kernel);
       words[slot + TASKS] = command.tasks;
+      if (signal?.aborted) this.skips.note(signal, first + i);
       Atomics.store(words, slot + NEXT, signal?.aborted ? NO_MORE_TASKS : 0);
       Atomics.store(words, slot + ARRIVED, 0);
       words[slot + SCRATCH] = command.scratch;
@@ -207,6 +209,7 @@ export class SharedExecutor implements Executor {
     const head = Atomics.load(this.#words, HEAD);
     for (let sequence = this.completed; sequence < head; sequence++) {
       if (this.#signals[sequence % RING] === signal) {
+        this.skips.note(signal, sequence);
         Atomics.store(this.#words, slotOf(sequence) + NEXT, NO_MORE_TASKS);
       }
     }

@@ -1,18 +1,25 @@
 // One worker with a memory of its own, where SharedArrayBuffer is missing: everything travels as messages, in order.
 // Few commands are on their way at once, so that an abort finds the rest still here.
 
-import { disposed, type Executor, failed, Waiters } from './executor.ts';
+import { disposed, type Executor, failed, Skips, Waiters } from './executor.ts';
 import { startWorker, type WorkerPort } from './platform.ts';
 import { type Command, PAGE_BYTES } from './protocol.ts';
 
 const IN_FLIGHT = 4;
 
+interface Reading {
+  resolve(bytes: Uint8Array<ArrayBuffer>): void;
+  reject(error: Error): void;
+}
+
 export class SingleExecutor implements Executor {
   readonly threads = 1;
   readonly memoryLimitBytes: number;
   readonly #worker: WorkerPort;
-  readonly #reads = new Map<number, (bytes: Uint8Array<ArrayBuffer>) => void>();
-  readonly #waiters = new Waiters((count) => this.#worker.hold(count > 0));
+  readonly skips = new Skips();
+  /** Reads that are not answered yet. */
+  readonly #reads = new Map<number, Reading>();
+  readonly #waiters = new Waiters(() => this.#hold());
   /** Messages not yet sent; commands stop flowing when enough are in flight, and what comes after them waits too. */
   #queue: (() => boolean)[] = [];
   #inFlight = 0;
@@ -32,13 +39,14 @@ export class SingleExecutor implements Executor {
         this.#flow();
         this.#waiters.settle(this.#completed);
       } else if (message.kind === 'data') {
-        this.#reads.get(message.id)?.(message.bytes);
+        this.#reads.get(message.id)?.resolve(message.bytes);
         this.#reads.delete(message.id);
+        this.#hold();
       } else if (message.kind === 'failed') {
-        this.#waiters.fail(failed(message.message));
+        this.#fail(failed(message.message));
       }
     });
-    worker.onError((error) => this.#waiters.fail(failed(error.message)));
+    worker.onError((error) => this.#fail(failed(error.message)));
     worker.hold(false);
   }
 
@@ -92,15 +100,13 @@ export class SingleExecutor implements Executor {
   }
 
   async read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#waiters.failure) throw this.#waiters.failure;
     const id = this.#nextRead++;
-    const data = new Promise<Uint8Array<ArrayBuffer>>((resolve) => this.#reads.set(id, resolve));
+    const data = new Promise<Uint8Array<ArrayBuffer>>((resolve, reject) => this.#reads.set(id, { resolve, reject }));
+    this.#hold();
+    // Messages are answered in order: the answer comes when everything submitted before is done.
     this.#enqueue(() => this.#worker.post({ kind: 'read', offset, byteLength, id }));
-    await this.finish();
-    // Nothing keeps the process alive for the answer but this.
-    this.#worker.hold(true);
-    const bytes = await data;
-    this.#worker.hold(this.#waiters.next !== undefined);
-    return bytes;
+    return data;
   }
 
   submit(command: Command, signal: AbortSignal | undefined): void {
@@ -109,6 +115,7 @@ export class SingleExecutor implements Executor {
     this.#queue.push(() => {
       if (this.#inFlight >= IN_FLIGHT) return false;
       this.#inFlight++;
+      if (signal?.aborted) this.skips.note(signal, sequence);
       const skipped = { ...command, tasks: 0 };
       this.#worker.post({ kind: 'run', command: signal?.aborted ? skipped : command, sequence });
       return true;
@@ -123,8 +130,21 @@ export class SingleExecutor implements Executor {
   }
 
   dispose(): void {
-    this.#waiters.fail(disposed());
+    this.#fail(disposed());
     this.#worker.terminate();
+  }
+
+  /** All who wait for commands or bytes get this error. */
+  #fail(error: Error): void {
+    this.#waiters.fail(error);
+    for (const { reject } of this.#reads.values()) reject(error);
+    this.#reads.clear();
+    this.#hold();
+  }
+
+  /** Keeps the process alive as long as somebody waits, and no longer. */
+  #hold(): void {
+    this.#worker.hold(this.#waiters.next !== undefined || this.#reads.size > 0);
   }
 
   #enqueue(send: () => void): void {

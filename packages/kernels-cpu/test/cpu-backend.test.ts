@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { execute, FlashMLAError, OutOfMemoryError, type Problem, tensor } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CpuBackend, type CpuOpenOptions, planOf, provider } from '../dist/index.js';
@@ -124,10 +125,15 @@ describe.each(modes)('%s', (_, options) => {
     reference.dispose();
     const outputs = [];
     for (let i = 0; i < 6; i++) outputs.push(await attend(backend, sizes, controller.signal));
-    controller.abort();
+    controller.abort(new Error('enough'));
     await backend.synchronize();
-    // The last of six can not have begun when the signal came, so it was left out: its tensor holds something else.
-    expect(await outputs.at(-1)!.data()).not.toEqual(whole);
+    // The last of six can not have begun when the signal came, so it was left out: there is nothing to read.
+    await expect(outputs.at(-1)!.data()).rejects.toThrow('enough');
+    // What was done before is whole.
+    for (const output of outputs) {
+      const values = await output.data().catch(() => undefined);
+      if (values) expect(values).toEqual(whole);
+    }
     for (const output of outputs) output.dispose();
     const small = { heads: 1, tokens: 20, headDim: 8 };
     const without = await attend(backend, small);
@@ -146,6 +152,27 @@ function layerNormOfDouble(x: Float32Array): Float32Array {
     return (row[i % 8]! - mean) / Math.sqrt(variance + 1) + 1;
   });
 }
+
+describe('reads', () => {
+  it('reject when the backend is disposed while the answer is on its way', async () => {
+    const backend = await provider.open({ sharedMemory: false });
+    const large = upload(backend, noise(1e6), 1e6);
+    await backend.synchronize();
+    const readings = [large.data(), large.data()].map((reading) => expect(reading).rejects.toThrow(/disposed/));
+    await backend.dispose();
+    await Promise.all(readings);
+  });
+
+  it('keep the process alive until all are answered, without shared memory as well', () => {
+    const entry = new URL('../dist/index.js', import.meta.url).href;
+    const tensors = createRequire(import.meta.url).resolve('@flashmla/tensor');
+    const script = `import { provider } from '${entry}'; import { tensor } from '${tensors}';
+      const b = await provider.open({ sharedMemory: false });
+      const [x, y] = [4, 5e6].map((n) => b.upload(tensor(new Float32Array(n), [n])));
+      await Promise.all([x.data(), y.data()]); console.log('read');`;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })).toBe('read\n');
+  });
+});
 
 describe('opening', () => {
   it('works from a script given on the command line, whose flags workers would inherit', () => {

@@ -58,7 +58,7 @@ export interface UploadOptions {
 }
 
 export interface DispatchOptions {
-  /** Work that has not begun when the signal aborts is skipped; its outputs then hold nothing of meaning. */
+  /** Work that has not begun when the signal aborts is skipped; reading its outputs then rejects. */
   signal?: AbortSignal | undefined;
 }
 
@@ -75,7 +75,10 @@ export interface Backend extends AsyncDisposable {
   allocate(shape: readonly number[], dtype: DType): DeviceTensor;
   /** A copy of a host tensor on the device; the host's array may be reused at once. */
   upload(source: HostTensor, options?: UploadOptions): DeviceTensor;
-  /** The elements, once all work dispatched before is done. */
+  /**
+   * The elements, once all work dispatched before is done. Rejects with the reason of the signal when the op that writes
+   * them was skipped: what was not computed is never handed out as a result.
+   */
   read(source: DeviceTensor): Promise<TypedArray>;
   /** Called by `dispose` of a tensor. Work already dispatched still sees it. */
   free(source: Tensor): void;

@@ -143,8 +143,13 @@ export function contractChecks(): ContractCheck[] {
       run: (backend) =>
         withDoubling(backend, async ({ input, weight, output }) => {
           const program = await backend.prepare(doubling);
-          backend.dispatch(program, { input, weight }, { output }, { signal: AbortSignal.abort() });
+          const signal = AbortSignal.abort(
+            new FlashMLAError('invalid-argument', '[conformance] the check aborts its signal.'),
+          );
+          backend.dispatch(program, { input, weight }, { output }, { signal });
           await backend.synchronize();
+          const error = await expectError('reading what was skipped', () => backend.read(output));
+          expectEqual('what reading raised', error, signal.reason);
           backend.dispatch(program, { input, weight }, { output });
           await expectDoubled(backend, output);
         }),

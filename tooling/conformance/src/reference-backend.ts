@@ -41,6 +41,8 @@ class ReferenceTensor extends DeviceTensor {
   readonly backend: ReferenceBackend;
   readonly array: TypedArray;
   readonly purpose: UploadOptions['purpose'];
+  /** The aborted signal for which the op that writes it was skipped. */
+  skippedFor: AbortSignal | undefined;
 
   constructor(
     backend: ReferenceBackend,
@@ -105,12 +107,13 @@ class ReferenceBackend implements Backend {
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     this.#checkOpen();
-    const { array } = this.#own(source);
+    const own = this.#own(source);
     if (source.disposed) {
       throw new FlashMLAError('disposed', '[conformance] read of a disposed tensor; read it before disposing.');
     }
     await this.synchronize();
-    return array.slice();
+    own.skippedFor?.throwIfAborted();
+    return own.array.slice();
   }
 
   free(source: Tensor): void {
@@ -148,14 +151,15 @@ class ReferenceBackend implements Backend {
       }
       arrays[name] = array;
     }
-    const targets = Object.entries(outputs).map(([name, output]) => [name, this.#own(output).array] as const);
+    const targets = Object.entries(outputs).map(([name, output]) => [name, this.#own(output)] as const);
     this.#queue = this.#queue.then(async () => {
       await this.#breathe();
+      for (const [, target] of targets) target.skippedFor = options.signal?.aborted ? options.signal : undefined;
       if (this.#failure || options.signal?.aborted) return;
       try {
         if (this.#disposed) throw closed();
         const results = reference(problem, arrays);
-        for (const [name, target] of targets) (target as Float32Array).set(results[name]);
+        for (const [name, { array }] of targets) (array as Float32Array).set(results[name]);
       } catch (error) {
         this.#failure = { error };
       }
