@@ -2,11 +2,11 @@
 
 import {
   type AttentionDimensions,
+  checkMask,
+  checkTensor,
   FlashMLAError,
   formatShape,
-  HostTensor,
   type Tensor,
-  tensor,
 } from '@flashmla/tensor';
 
 export interface AttentionInputs {
@@ -31,6 +31,7 @@ export function dimensionsOf(inputs: AttentionInputs): AttentionDimensions {
   const { query, key, value, keyMask, causal = false } = inputs;
   const axes = '[batch, heads, tokens, headDim]';
   for (const [name, given] of Object.entries({ query, key, value })) {
+    checkTensor('[attention]', name, given);
     if (given.shape.length === 4 && given.dtype === 'float32') continue;
     fail(`${name} is ${given.dtype} ${formatShape(given.shape)}; expected float32 ${axes}. Reshape or convert it.`);
   }
@@ -46,27 +47,9 @@ export function dimensionsOf(inputs: AttentionInputs): AttentionDimensions {
   }
   const scale = inputs.scale ?? 1 / Math.sqrt(headDim);
   if (!Number.isFinite(scale)) fail(`scale is ${scale}; expected a finite number. Leave it out for 1/√headDim.`);
-  const mask = keyMask !== undefined;
-  if (mask) checkKeyMask(keyMask, batch, keys);
+  const mask = Boolean(keyMask);
+  if (mask) checkMask('[attention]', 'keyMask', keyMask, batch, keys);
   return { batch, heads, queries, keys, headDim, layout: 'heads-first', scale, mask, causal };
-}
-
-/** Raises unless `keyMask` says of each of batch × keys keys whether it is present. */
-export function checkKeyMask(keyMask: Tensor, batch: number, keys: number): void {
-  const { dtype, shape } = keyMask;
-  const typeFits = dtype === 'uint8' || (dtype === 'bool' && keyMask instanceof HostTensor);
-  if (typeFits && shape.length === 2 && shape[0] === batch && shape[1] === keys) return;
-  fail(
-    `keyMask is ${dtype} ${formatShape(shape)}; expected uint8 ${formatShape([batch, keys])}, 1 for a key that is ` +
-      'present and 0 for padding. On the host, bool will do too.',
-  );
-}
-
-/** A mask as ops take it: bool on the host is the same bytes under the name uint8. */
-export function asUint8(keyMask: Tensor): Tensor {
-  return keyMask instanceof HostTensor && keyMask.dtype === 'bool'
-    ? tensor(keyMask.array, keyMask.shape, 'uint8')
-    : keyMask;
 }
 
 function fail(message: string): never {

@@ -8,7 +8,7 @@ import {
   measureSelection,
   recommendK,
 } from '@flashmla/gating';
-import { type DeviceTensor, FlashMLAError, type Selection, type SelectionInit } from '@flashmla/tensor';
+import { type DeviceTensor, describeValue, FlashMLAError, type Selection, type SelectionInit } from '@flashmla/tensor';
 import { type Choice, chooseByCrossover, chooseByMeasurement } from './crossover.ts';
 import { type AttentionModuleOptions, type AttentionStep, ProjectedAttention } from './projected-attention.ts';
 import { runDense, runGated } from './run-attention.ts';
@@ -58,7 +58,13 @@ export class FlashMLAAttention extends ProjectedAttention {
   constructor(options: FlashMLAAttentionOptions) {
     super('FlashMLAAttention', options);
     const { gate = 'content', crossover, measureRecall = false, keepSelection = false } = options;
-    if (crossover !== undefined && !(crossover >= 0)) {
+    if (typeof gate !== 'string' && typeof gate?.select !== 'function') {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[attention] gate is ${describeValue(gate)}; expected a gate's name or a gate, e.g. new ContentGate({ k: 32 }).`,
+      );
+    }
+    if (crossover !== undefined && !(typeof crossover === 'number' && crossover >= 0)) {
       throw new FlashMLAError(
         'invalid-argument',
         `[attention] crossover is ${crossover}; expected a number of tokens ≥ 0. Leave it out to have it measured.`,

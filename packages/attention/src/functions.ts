@@ -2,6 +2,7 @@
 // but the results given back.
 
 import {
+  asUint8,
   type Backend,
   checkSelection,
   type DeviceTensor,
@@ -12,7 +13,7 @@ import {
   tensor,
   validateProblem,
 } from '@flashmla/tensor';
-import { type AttentionInputs, asUint8, dimensionsOf } from './attention-inputs.ts';
+import { type AttentionInputs, dimensionsOf } from './attention-inputs.ts';
 import { type AttentionProblem, padHeadDim, planOf, resizeRows, supportedHeadDim } from './head-dim.ts';
 import { Scope } from './scope.ts';
 import { selectionInputs, sparseProblem } from './selection-inputs.ts';

@@ -3,13 +3,16 @@
 
 import {
   type AttentionDimensions,
+  asUint8,
   type Backend,
+  checkMask,
+  checkTensor,
   DeviceTensor,
+  describeValue,
   FlashMLAError,
   formatShape,
   type Tensor,
 } from '@flashmla/tensor';
-import { asUint8, checkKeyMask } from './attention-inputs.ts';
 import type { AttachTarget, AttentionModule, AttentionProjections, ForwardOptions } from './module.ts';
 import { checkProjections, type DeviceProjections, initialProjections, onDevice, project } from './projections.ts';
 import { Scope } from './scope.ts';
@@ -65,7 +68,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
 
   /** @param name the class's, for messages: bundlers shorten names of classes */
   protected constructor(name: string, options: AttentionModuleOptions) {
-    const { dim, heads } = options;
+    const { dim, heads, backend, projections } = options;
     if (!isPositive(dim) || !isPositive(heads) || dim % heads !== 0) {
       throw new FlashMLAError(
         'invalid-argument',
@@ -75,6 +78,13 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.dim = dim;
     this.heads = heads;
     this.#title = `${name}({ dim: ${dim}, heads: ${heads} })`;
+    if (backend !== undefined && typeof backend?.upload !== 'function') {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[attention] backend is ${describeValue(backend)}; expected an open one, as selectBackend() gives, or none.`,
+      );
+    }
+    if (projections) checkProjections(projections, this.#title, dim);
     this.#options = options;
   }
 
@@ -126,6 +136,10 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       const output = scope.own(await project(backend, attended, projections.output, [batch, tokens, this.dim], signal));
       signal?.throwIfAborted();
       return scope.keep(output);
+    } catch (error) {
+      // A module disposed meanwhile makes an op fail over the weights that are gone; say why they are.
+      this.#checkUsable();
+      throw error;
     } finally {
       scope.dispose();
     }
@@ -156,12 +170,12 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     const { backend: given, projections, seed = 0 } = this.#options;
     const backend = given ?? (x instanceof DeviceTensor ? x.backend : await sharedBackend());
     this.#checkUsable();
-    if (projections) checkProjections(projections, this.#title, this.dim);
     this.#attachment = attachmentOf(backend, projections ?? initialProjections(this.dim, seed));
     return this.#attachment;
   }
 
   #dimensionsOf(x: Tensor, keyMask: Tensor | undefined): AttentionDimensions {
+    checkTensor('[attention]', 'x', x);
     if (x.dtype !== 'float32' || x.shape.length !== 3 || x.shape[2] !== this.dim) {
       throw new FlashMLAError(
         'invalid-argument',
@@ -169,7 +183,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       );
     }
     const [batch, tokens] = x.shape as [number, number, number];
-    if (keyMask) checkKeyMask(keyMask, batch, tokens);
+    if (keyMask) checkMask('[attention]', 'keyMask', keyMask, batch, tokens);
     const headDim = this.dim / this.heads;
     return {
       batch,
@@ -179,7 +193,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       headDim,
       layout: 'tokens-first',
       scale: 1 / Math.sqrt(headDim),
-      mask: keyMask !== undefined,
+      mask: Boolean(keyMask),
       causal: false,
     };
   }

@@ -2,6 +2,7 @@
 
 import {
   type Backend,
+  checkTensor,
   type DeviceTensor,
   FlashMLAError,
   formatShape,
@@ -27,13 +28,20 @@ export type DeviceProjections = Readonly<Record<(typeof names)[number], DevicePr
 /** Raises FlashMLAError 'invalid-argument' unless all four map dim to dim features. */
 export function checkProjections(projections: AttentionProjections, owner: string, dim: number): void {
   for (const name of names) {
-    const { weight, bias } = projections[name];
-    checkTensor(weight, `${name}.weight`, [dim, dim], owner);
-    if (bias) checkTensor(bias, `${name}.bias`, [dim], owner);
+    const projection: Projection | undefined = projections[name];
+    if (!projection) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[attention] ${owner} was given projections without ${name}; expected { weight, bias? } for each of ${names.join(', ')}.`,
+      );
+    }
+    checkPart(projection.weight, `${name}.weight`, [dim, dim], owner);
+    if (projection.bias) checkPart(projection.bias, `${name}.bias`, [dim], owner);
   }
 }
 
-function checkTensor(given: Tensor, name: string, expected: readonly number[], owner: string): void {
+function checkPart(given: Tensor, name: string, expected: readonly number[], owner: string): void {
+  checkTensor('[attention]', name, given);
   if (given.dtype === 'float32' && formatShape(given.shape) === formatShape(expected)) return;
   throw new FlashMLAError(
     'invalid-argument',

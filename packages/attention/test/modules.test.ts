@@ -210,6 +210,32 @@ describe.each(testBackends)('attention modules on %s', (_name, open) => {
     expect(backend.memory().usedBytes).toBe(before);
   });
 
+  it('says so when it was disposed under way', async () => {
+    const before = backend.memory().usedBytes;
+    const module = new DenseAttention({ dim, heads, backend, projections });
+    const started = module.forward(text(1, 19));
+    module.dispose();
+    await expect(started).rejects.toThrow('was disposed; make a new one');
+    expect(backend.memory().usedBytes).toBe(before);
+  });
+
+  it('refuses what is no backend, no projection, no gate or no tensor, by name', async () => {
+    const make = (options: object) => () => new FlashMLAAttention({ dim, heads, k, ...options } as never);
+    expect(make({ backend: 'cpu' })).toThrow("backend is the string 'cpu'; expected an open one");
+    expect(make({ projections: {} })).toThrow(
+      'was given projections without query; expected { weight, bias? } for each',
+    );
+    expect(make({ gate: {} })).toThrow("gate is a plain object; expected a gate's name or a gate");
+    expect(make({ crossover: '512' })).toThrow('crossover is 512; expected a number');
+    using module = new DenseAttention({ dim, heads, backend, projections });
+    const forward = (x: unknown, keyMask?: unknown) => module.forward(x as Tensor, { keyMask: keyMask as Tensor });
+    await expect(forward(new Float32Array(dim))).rejects.toThrow('x is a Float32Array; expected a tensor');
+    await expect(forward(text(1, 19), [1, 1])).rejects.toThrow('keyMask is an Array; expected a tensor');
+    await expect(forward(text(1, 19), tensor(new Uint8Array(3), [1, 3]))).rejects.toThrow(
+      'keyMask is uint8 [1, 3]; expected uint8 [1, 19]',
+    );
+  });
+
   it('keeps the last selection when asked, in a form that can be used again', async () => {
     using module = sparseModule({ keepSelection: true });
     expect(await module.lastSelection()).toBeUndefined();

@@ -1,6 +1,6 @@
 // The order in which backends are tried.
 
-import { type BackendName, FlashMLAError } from '@flashmla/tensor';
+import { type BackendName, describeValue, FlashMLAError } from '@flashmla/tensor';
 
 /** What a caller may ask of the choice. */
 export interface Preference {
@@ -17,7 +17,13 @@ export interface Preference {
  * @throws FlashMLAError 'invalid-argument' for a name that is none of `ranked`
  */
 export function orderOf(ranked: readonly BackendName[], { prefer = [], require }: Preference): BackendName[] {
-  const given: [string, BackendName][] = prefer.map((name) => ['prefer', name]);
+  if (!Array.isArray(prefer)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[backend] prefer is ${describeValue(prefer)}; expected a list of names, such as ['cpu'].`,
+    );
+  }
+  const given: [string, BackendName][] = prefer.map((name: BackendName) => ['prefer', name]);
   if (require !== undefined) given.push(['require', require]);
   for (const [option, name] of given) {
     if (ranked.includes(name)) continue;

@@ -32,6 +32,8 @@ export async function selectFrom(entries: readonly BackendEntry[], options: Sele
       return await unlessAborted(await provider.open(openOptions(options)), signal);
     } catch (error) {
       signal?.throwIfAborted();
+      // What is wrong with an argument is wrong on every backend.
+      if (error instanceof FlashMLAError && error.code === 'invalid-argument') throw error;
       failures.push(error);
       reports.set(name, { ...report, available: false, reason: `could not be opened: ${messageOf(error)}` });
     }

@@ -82,6 +82,20 @@ describe('selectBackend', () => {
     );
   });
 
+  it('takes an argument that the backend refuses for wrong, and tries no other', async () => {
+    const refusal = new FlashMLAError('invalid-argument', 'threads is 0');
+    const open = vi.fn(async () => fakeBackend('cpu'));
+    const entries = [entry('cuda', { open: () => Promise.reject(refusal) }), entry('cpu', { open })];
+    await expect(selectFrom(entries, { threads: 0 })).rejects.toBe(refusal);
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  it('refuses a preference that is no list', async () => {
+    const error = await failureOf(selectFrom([entry('cpu')], { prefer: 'cpu' as never }));
+    expect(error.code).toBe('invalid-argument');
+    expect(error.message).toBe("[backend] prefer is the string 'cpu'; expected a list of names, such as ['cpu'].");
+  });
+
   it('stops when the signal aborts, and keeps nothing open', async () => {
     await expect(selectFrom([entry('cpu')], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
       'enough',

@@ -2,8 +2,12 @@
 // it ends.
 
 import {
+  asUint8,
   type Backend,
+  checkMask,
+  checkTensor,
   DeviceTensor,
+  describeValue,
   execute,
   FlashMLAError,
   formatShape,
@@ -112,7 +116,7 @@ export async function withCall(
   checkK(gate.name, k);
   const temporaries = new Temporaries(inputs.backend);
   try {
-    const masks = await masksOf(inputs, sizes, temporaries);
+    const masks = await masksOf(gate.name, inputs, sizes, temporaries);
     const device = {
       query: await temporaries.onDevice(inputs.query),
       key: await temporaries.onDevice(inputs.key),
@@ -139,6 +143,7 @@ export function checkK(gate: string, k: number): void {
 
 /** The masks on the backend; those that are not given are made up where another is. */
 export async function masksOf(
+  source: string,
   inputs: Pick<GateInputs, 'keyMask' | 'queryMask'>,
   sizes: Sizes,
   temporaries: Temporaries,
@@ -146,9 +151,11 @@ export async function masksOf(
   const { keyMask, queryMask } = inputs;
   if (!keyMask && !queryMask) return undefined;
   const { batch, queries, keys } = sizes;
+  if (keyMask) checkMask(`[gating] ${source}:`, 'keyMask', keyMask, batch, keys);
+  if (queryMask) checkMask(`[gating] ${source}:`, 'queryMask', queryMask, batch, queries);
   const allPresent = (tokens: number) => tensor(new Uint8Array(batch * tokens).fill(1), [batch, tokens]);
-  const keysPresent = keyMask ?? allPresent(keys);
-  const queriesPresent = queryMask ?? (queries === keys ? keysPresent : allPresent(queries));
+  const keysPresent = keyMask ? asUint8(keyMask) : allPresent(keys);
+  const queriesPresent = queryMask ? asUint8(queryMask) : queries === keys ? keysPresent : allPresent(queries);
   const onDevice = await temporaries.onDevice(keysPresent);
   return {
     keyMask: onDevice,
@@ -190,9 +197,20 @@ export class Temporaries {
   }
 }
 
-/** Raises unless query and key are four-dimensional and agree. */
-export function sizesOf(source: string, inputs: Pick<GateInputs, 'query' | 'key' | 'layout'>): Sizes {
-  const { query, key, layout = 'heads-first' } = inputs;
+/** Raises unless query and key are float32, four-dimensional and agree, and layout and scale make sense. */
+export function sizesOf(source: string, inputs: Pick<GateInputs, 'query' | 'key' | 'layout' | 'scale'>): Sizes {
+  const { query, key, layout = 'heads-first', scale = 1 } = inputs;
+  const fail = (problem: string) => {
+    throw new FlashMLAError('invalid-argument', `[gating] ${source}: ${problem}`);
+  };
+  if (layout !== 'heads-first' && layout !== 'tokens-first') {
+    fail(`layout is ${describeValue(layout)}; expected 'heads-first' or 'tokens-first'.`);
+  }
+  if (!Number.isFinite(scale)) fail(`scale is ${scale}; expected a finite number. Leave it out for 1/√headDim.`);
+  for (const [name, given] of Object.entries({ query, key })) {
+    checkTensor(`[gating] ${source}:`, name, given);
+    if (given.dtype !== 'float32') fail(`${name} is ${given.dtype}; expected float32. Convert it.`);
+  }
   const [tokens, head] = layout === 'heads-first' ? [2, 1] : [1, 2];
   const [batch, headDim, heads] = [query.shape[0], query.shape[3], query.shape[head]];
   const agree = [0, 3, head].every((axis) => query.shape[axis] === key.shape[axis]);

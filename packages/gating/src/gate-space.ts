@@ -1,7 +1,7 @@
 // A gate space: for each head the two maps that bring queries and keys into a few dimensions where their product
 // estimates the logit. q̃ = q·A, k̃ = k·B.
 
-import { FlashMLAError, formatShape, type HostTensor, tensor } from '@flashmla/tensor';
+import { checkTensor, FlashMLAError, formatShape, type HostTensor, tensor } from '@flashmla/tensor';
 
 /** The maps of all heads, as wide as the widest; columns past a head's rank are zero and count for nothing. */
 export interface GateSpace {
@@ -54,6 +54,8 @@ export interface ContentGateState {
 
 /** The gate space of a stored state, checked. */
 export function spaceOfState({ queryMap, keyMap, ranks }: ContentGateState): GateSpace {
+  checkTensor('[gating] content:', 'queryMap', queryMap);
+  checkTensor('[gating] content:', 'keyMap', keyMap);
   const [heads, headDim, rank] = queryMap.shape;
   const sameShape = formatShape(queryMap.shape) === formatShape(keyMap.shape);
   if (queryMap.shape.length !== 3 || !sameShape || queryMap.dtype !== 'float32' || keyMap.dtype !== 'float32') {

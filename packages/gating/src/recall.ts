@@ -45,7 +45,7 @@ export async function measureSelection(inputs: RecallInputs): Promise<SelectionQ
       query: await onDevice(inputs.query),
       key: await onDevice(inputs.key),
       value: await onDevice(inputs.value),
-      masks: await masksOf(inputs, sizes, temporaries),
+      masks: await masksOf('measureSelection', inputs, sizes, temporaries),
       ...{ layout, scale, causal, signal },
     };
     const lists = await selectionOnDevice(selection, temporaries);

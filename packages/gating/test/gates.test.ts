@@ -340,6 +340,19 @@ onEachBackend('inputs', (backend) => {
       'query is [1, 2, 6, 8], key is [1, 3, 6, 8]; expected [batch, heads, tokens, headDim]',
     );
     expect(() => new OracleGate({ k: 1.5 })).toThrow('k is 1.5');
+    const select = (inputs: object) =>
+      new OracleGate({ k: 2 }).select({ backend: backend(), query, key: query, ...inputs } as never);
+    await expect(select({ key: undefined })).rejects.toThrow('[gating] oracle: key is undefined; expected a tensor');
+    await expect(select({ query: new Float32Array(8) })).rejects.toThrow('query is a Float32Array; expected a tensor');
+    await expect(select({ key: tensor(new Uint16Array(96), query.shape, 'float16') })).rejects.toThrow(
+      'key is float16; expected float32',
+    );
+    await expect(select({ layout: 'rows' })).rejects.toThrow("layout is the string 'rows'; expected 'heads-first'");
+    await expect(select({ scale: Number.NaN })).rejects.toThrow('scale is NaN');
+    await expect(select({ keyMask: tensor(new Uint8Array(5), [1, 5]) })).rejects.toThrow(
+      'keyMask is uint8 [1, 5]; expected uint8 [1, 6]',
+    );
+    await expect(select({ queryMask: tensor(new Float32Array(6), [1, 6]) })).rejects.toThrow('queryMask is float32');
     const gate = new ContentGate();
     await gate.select({ backend: backend(), query, key: query });
     await expect(gate.select({ backend: backend(), query: key, key })).rejects.toThrow('fitted for 2 heads of 8');

@@ -25,6 +25,9 @@ export interface LayerContext {
   readonly gates: ReadonlyMap<number, ContentGateState>;
 }
 
+/** Which layer a module serves: two would dispose it twice, and one of them while the other still needs it. */
+const serves = new WeakMap<AttentionModule, EncoderLayer>();
+
 export class EncoderLayer {
   readonly index: number;
   /** The attention the model was loaded with. */
@@ -32,6 +35,7 @@ export class EncoderLayer {
   readonly #context: LayerContext;
   readonly #parts: LayerParts<DeviceTensor>;
   #attention: AttentionModule;
+  #disposed = false;
 
   constructor(index: number, context: LayerContext, parts: LayerParts<DeviceTensor>) {
     this.index = index;
@@ -45,6 +49,7 @@ export class EncoderLayer {
       projections: parts,
     });
     this.#attention = this.dense;
+    serves.set(this.dense, this);
   }
 
   get attention(): AttentionModule {
@@ -68,7 +73,10 @@ export class EncoderLayer {
     }
     const replaced = this.#attention;
     this.#attention = module;
-    if (replaced !== this.dense) replaced.dispose();
+    serves.set(module, this);
+    if (replaced === this.dense) return;
+    serves.delete(replaced);
+    replaced.dispose();
   }
 
   /** The layer's queries or keys, [batch, tokens, modelDim]: the heads of a token one after the other. */
@@ -113,16 +121,28 @@ export class EncoderLayer {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#attention.dispose();
     this.dense.dispose();
   }
 
   #check(module: AttentionModule): void {
+    if (this.#disposed) {
+      throw new FlashMLAError('disposed', '[model-swap] the model of this layer was disposed; load it again.');
+    }
     if (typeof module?.forward !== 'function' || typeof module.dispose !== 'function') {
       throw new FlashMLAError(
         'invalid-argument',
         `[model-swap] the attention given to layer ${this.index} is no attention module; expected { dim, heads, forward, dispose }, ` +
           'e.g. new FlashMLAAttention({ dim, heads, k }).',
+      );
+    }
+    const server = serves.get(module);
+    if (server && server !== this) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] the attention given to layer ${this.index} already serves ${server.#context === this.#context ? `layer ${server.index}` : 'another model'}; ` +
+          'make one module for each layer.',
       );
     }
     const { modelDim, heads } = this.#context.architecture;

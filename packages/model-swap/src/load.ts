@@ -1,7 +1,8 @@
 // From a model's files to a model that runs.
 
 import { selectBackend } from '@flashmla/backend';
-import { type Backend, type DType, FlashMLAError } from '@flashmla/tensor';
+import { type Backend, type DType, describeValue, FlashMLAError } from '@flashmla/tensor';
+import type { Architecture } from './architecture.ts';
 import { architectureOf } from './families/index.ts';
 import { type ModelSource, openFolder } from './files/model-folder.ts';
 import { readJson, requireJson } from './files/text-file.ts';
@@ -35,6 +36,12 @@ export async function loadModel(
   if (dtype !== 'float32') {
     throw new FlashMLAError('unsupported', `[model-swap] dtype is '${dtype}'; supported: 'float32'. Leave it out.`);
   }
+  if (given !== undefined && typeof given?.upload !== 'function') {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[model-swap] backend is ${describeValue(given)}; expected an open one, as selectBackend() gives, or none.`,
+    );
+  }
   signal?.throwIfAborted();
   const folder = openFolder(source, signal);
   const config = await requireJson(folder, 'config.json', 'give a Hugging Face model folder.');
@@ -51,10 +58,23 @@ export async function loadModel(
   const backend = given ?? (await selectBackend(signal ? { signal } : {}));
   const ownsBackend = given === undefined;
   try {
+    checkHeads(backend, architecture);
     const parts = await loadWeights(backend, architecture, weights, { signal, progress });
     return new EncoderModel({ config, architecture, backend, ownsBackend, tokenizer, parts, gates });
   } catch (error) {
     if (ownsBackend) await backend.dispose();
     throw error;
   }
+}
+
+/** Raises, before any weight is read, unless the backend's attention takes heads of this model's width. */
+function checkHeads(backend: Backend, { heads, headDim }: Architecture): void {
+  const sizes = { batch: 1, heads, queries: 1, keys: 1, headDim, layout: 'tokens-first', scale: 1 } as const;
+  const support = backend.supports({ op: 'dense-attention', ...sizes, mask: false, causal: false });
+  if (support.supported) return;
+  throw new FlashMLAError(
+    'unsupported',
+    `[model-swap] the model's ${heads} heads have ${headDim} features each, and ${backend.name} refuses: ${support.reason}. ` +
+      'Run it on another backend, or take a model with other heads.',
+  );
 }

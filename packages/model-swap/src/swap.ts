@@ -2,7 +2,7 @@
 
 import { FlashMLAAttention } from '@flashmla/attention';
 import { ContentGate, type ContentShape, type Gate, type GateName } from '@flashmla/gating';
-import { FlashMLAError } from '@flashmla/tensor';
+import { describeValue, FlashMLAError } from '@flashmla/tensor';
 import type { EncoderModel } from './model.ts';
 
 export interface SwapOptions {
@@ -47,12 +47,19 @@ export function swapAttention(
   { k, gate, shape, layers, crossover }: SwapOptions = {},
 ): SwapReport {
   const all = model.encoder.layer;
-  const chosen = [...new Set(layers ?? all.keys())].sort((a, b) => a - b);
-  const wrong = chosen.find((index) => !all[index]);
-  if (wrong !== undefined) {
+  if (layers !== undefined && !Array.isArray(layers)) {
     throw new FlashMLAError(
       'invalid-argument',
-      `[model-swap] layer ${wrong} was to be swapped; this model has the layers 0 to ${all.length - 1}.`,
+      `[model-swap] layers is ${describeValue(layers)}; expected a list of numbers, such as [0, 1].`,
+    );
+  }
+  const chosen = [...new Set(layers ?? all.keys())].sort((a, b) => a - b);
+  for (const index of chosen) {
+    if (Number.isSafeInteger(index) && all[index]) continue;
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[model-swap] layer ${typeof index === 'number' ? index : describeValue(index)} was to be swapped; this model has ` +
+        `the layers 0 to ${all.length - 1}.`,
     );
   }
   const { modelDim: dim, heads } = model.architecture;

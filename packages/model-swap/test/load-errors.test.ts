@@ -195,6 +195,21 @@ describe('loadModel', () => {
     );
   });
 
+  it('refuses what is no backend and what is no file', async () => {
+    await expect(loadModel(filesOf(tinyBert()), { backend: 'cpu' as never })).rejects.toThrow(
+      "[model-swap] backend is the string 'cpu'; expected an open one, as selectBackend() gives",
+    );
+    await expect(loadModel({ 'config.json': '{}' as never }, { backend })).rejects.toThrow(
+      "the file config.json is the string '{}'; expected a Uint8Array, a Blob or { byteLength, read }",
+    );
+  });
+
+  it('refuses heads that the backend does not take, before it uploads a weight', async () => {
+    const model = tinyBert();
+    const files = filesOf({ ...model, config: { ...model.config, num_attention_heads: 4 } });
+    await expectRefused(files, 'unsupported', "the model's 4 heads have 6 features each, and cpu refuses:");
+  });
+
   it('stops when its signal aborts, and gives back what it had loaded', async () => {
     const before = backend.memory().usedBytes;
     const abort = new AbortController();

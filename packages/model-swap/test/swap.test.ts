@@ -63,6 +63,10 @@ describe('swapAttention', () => {
     expect(() => swapAttention(model, { layers: [0, 2] })).toThrow(
       '[model-swap] layer 2 was to be swapped; this model has the layers 0 to 1.',
     );
+    expect(() => swapAttention(model, { layers: ['0'] as never })).toThrow(
+      "layer the string '0' was to be swapped; this model has the layers 0 to 1.",
+    );
+    expect(() => swapAttention(model, { layers: 0 as never })).toThrow('layers is the number 0; expected a list');
     expect(() => swapAttention(model, { k: 0 })).toThrow('k is 0');
     expect(() => swapAttention(model, { crossover: -1 })).toThrow('crossover is -1');
     const shared = lists();
@@ -178,7 +182,10 @@ describe('assigning to model.encoder.layer[i].attention', () => {
     expect(assign(new FlashMLAAttention({ dim: 24, heads: 4, k: 8 }))).toThrow('has dim 24 and 4 heads');
     const shared = new FlashMLAAttention({ ...dims, k: 8 });
     model.encoder.layer[1]!.attention = shared;
-    expect(assign(shared)).toThrow('already serves a layer');
+    expect(assign(shared)).toThrow(
+      'the attention given to layer 0 already serves layer 1; make one module for each layer.',
+    );
+    expect(assign(model.encoder.layer[1]!.dense)).toThrow('already serves layer 1');
     expect(layer.attention).toBe(layer.dense);
     layer.attention = { ...dims, forward: async (x) => x, dispose: () => {} };
   });

@@ -5,6 +5,7 @@ export { breather } from './breather.ts';
 export { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
 export * from './errors.ts';
 export { checkBindings, execute } from './execute.ts';
+export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
   bfloat16ToNumber,

@@ -1,6 +1,7 @@
 // Selection: the sparse layout that every gate writes and every kernel reads. Which keys each tile of queries attends to.
 
 import { FlashMLAError } from './errors.ts';
+import { describeValue } from './expect.ts';
 import { ceilDivide } from './ops/op.ts';
 import { formatShape } from './shape.ts';
 import { type HostTensor, type Tensor, tensor } from './tensor.ts';
@@ -48,13 +49,21 @@ export function selectionOf(parts: Omit<Selection, 'dispose' | typeof Symbol.dis
  */
 export function selection(init: SelectionInit): Selection {
   const { tileQueries, blockKeys, residualGroup = 0 } = init;
+  for (const name of ['indices', 'keyOrder', 'queryOrder'] as const) {
+    const values: unknown = init[name];
+    if (values instanceof Int32Array || (values === undefined && name !== 'indices')) continue;
+    fail(`${name} is ${describeValue(values)}; expected an Int32Array.`);
+  }
   for (const [name, value] of Object.entries({ tileQueries, blockKeys })) {
     if (!Number.isSafeInteger(value) || value < 1) fail(`${name} is ${value}; expected a whole number ≥ 1.`);
   }
   if (!Number.isSafeInteger(residualGroup) || residualGroup < 0 || residualGroup % blockKeys !== 0) {
     fail(`residualGroup is ${residualGroup}; expected 0 or a multiple of blockKeys (${blockKeys}).`);
   }
-  if (init.shape.length !== 4) fail(`shape ${formatShape(init.shape)} given; expected [batch, heads, tiles, slots].`);
+  if (!Array.isArray(init.shape) || init.shape.length !== 4) {
+    const given = Array.isArray(init.shape) ? formatShape(init.shape) : describeValue(init.shape);
+    fail(`shape is ${given}; expected [batch, heads, tiles, slots].`);
+  }
   const [batch, heads, tiles] = init.shape;
   const order = (name: 'keyOrder' | 'queryOrder'): HostTensor | undefined => {
     const values = init[name];
@@ -102,6 +111,10 @@ export function checkSelection(
   sizes: { batch: number; heads: number; queries: number; keys: number },
 ): void {
   const { batch, heads, queries, keys } = sizes;
+  if (!selection?.indices || Array.isArray(selection) || selection.indices instanceof Int32Array) {
+    const given = selection ? `${describeValue(selection)} over plain arrays` : describeValue(selection);
+    fail(`${given} was given; expected a Selection: what a gate's select() or selection({ … }) gives.`);
+  }
   const tiles = ceilDivide(queries, selection.tileQueries);
   const wanted: [string, Tensor | undefined, (number | string)[]][] = [
     ['indices', selection.indices, [batch, heads, tiles, 'slots']],

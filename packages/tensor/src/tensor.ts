@@ -81,6 +81,12 @@ export abstract class DeviceTensor implements Tensor {
  */
 export function tensor(data: TypedArray, shape: readonly number[], dtype: DType = dtypeOf(data)): HostTensor {
   checkShape(shape);
+  if (!ArrayBuffer.isView(data)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      '[tensor] the data are no TypedArray; give the elements in one, e.g. Float32Array.from(numbers).',
+    );
+  }
   if (!(data instanceof arrayOf(dtype))) {
     throw new FlashMLAError(
       'invalid-argument',

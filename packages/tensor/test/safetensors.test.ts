@@ -95,6 +95,13 @@ describe('encodeSafetensors and decodeSafetensors', () => {
     }
   });
 
+  it('refuses what is no Uint8Array', () => {
+    const bytes = encodeSafetensors({ a: tensor(new Float32Array(1), [1]) });
+    expect(() => decodeSafetensors(bytes.buffer as never)).toThrow(
+      'the file is an ArrayBuffer; expected its bytes in a Uint8Array: new Uint8Array(buffer)',
+    );
+  });
+
   it('writes the bytes of the reference implementation', () => {
     const bytes = encodeSafetensors({ b: counting('int8', [3], 7), a: counting('int32', [1], 1) }, { k: 'v' });
     const json =

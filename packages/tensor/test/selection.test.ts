@@ -129,6 +129,14 @@ describe('selection()', () => {
       '5 elements given for shape [1, 1, 2, 3]',
     );
   });
+
+  test('refuses arrays and shapes of another kind, by name', () => {
+    const init = { tileQueries: 1, blockKeys: 1, indices: new Int32Array(1), shape: [1, 1, 1, 1] };
+    const make = (given: object) => () => selection({ ...init, ...given } as unknown as SelectionInit);
+    expect(make({ indices: [0] })).toThrow('indices is an Array; expected an Int32Array');
+    expect(make({ keyOrder: new Uint32Array(1) })).toThrow('keyOrder is a Uint32Array; expected an Int32Array');
+    expect(make({ shape: undefined })).toThrow('shape is undefined; expected [batch, heads, tiles, slots]');
+  });
 });
 
 describe('checkSelection()', () => {
@@ -149,6 +157,14 @@ describe('checkSelection()', () => {
         }
       }),
     );
+  });
+
+  test('refuses what is no selection', () => {
+    const sizes = { batch: 1, heads: 1, queries: 1, keys: 1 };
+    const init = { tileQueries: 1, blockKeys: 1, indices: new Int32Array(1), shape: [1, 1, 1, 1] };
+    for (const given of [undefined, init, []]) {
+      expect(() => checkSelection(given as never, sizes)).toThrow('expected a Selection');
+    }
   });
 
   test('refuses orders made for other lengths', () => {

@@ -1,6 +1,6 @@
 // A model whose files the caller holds: bytes, Blobs (a browser's file picker gives those) or sources of its own.
 
-import type { ByteSource } from '@flashmla/tensor';
+import { type ByteSource, describeValue, FlashMLAError } from '@flashmla/tensor';
 import type { ModelFiles, ModelFolder } from './model-folder.ts';
 
 export function memoryFolder(files: ModelFiles): ModelFolder {
@@ -11,7 +11,11 @@ export function memoryFolder(files: ModelFiles): ModelFolder {
       if (!file) return undefined;
       if (file instanceof Uint8Array) return bytesSource(file, fileName);
       if (file instanceof Blob) return blobSource(file, fileName);
-      return file;
+      if (typeof file.read === 'function' && Number.isSafeInteger(file.byteLength)) return file;
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[model-swap] the file ${fileName} is ${describeValue(file)}; expected a Uint8Array, a Blob or { byteLength, read }.`,
+      );
     },
   };
 }

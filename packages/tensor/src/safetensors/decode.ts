@@ -1,5 +1,7 @@
 // A safetensors file that is already in memory, whole. For big files see reader.ts.
 
+import { FlashMLAError } from '../errors.ts';
+import { describeValue } from '../expect.ts';
 import type { HostTensor } from '../tensor.ts';
 import { type Header, headerByteLength, LENGTH_BYTES, parseHeader } from './header.ts';
 import { tensorView } from './tensor-view.ts';
@@ -26,6 +28,12 @@ export function safetensorsMetadata(bytes: Uint8Array, fileName?: string): Reado
 }
 
 function headerOf(bytes: Uint8Array, fileName?: string): Header {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[tensor] the file is ${describeValue(bytes)}; expected its bytes in a Uint8Array: new Uint8Array(buffer).`,
+    );
+  }
   const length = headerByteLength(bytes, bytes.byteLength, fileName);
   return parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length), bytes.byteLength, fileName);
 }
