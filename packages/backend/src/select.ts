@@ -65,7 +65,7 @@ function unavailable(
   const message =
     required === undefined
       ? `[backend] no backend can be opened here. Install or mend one of them. ${reasons}.`
-      : `[backend] '${required}' was required and can't be opened here. Mend what is named, or drop \`require\`. ${reasons}.`;
+      : `[backend] '${required}' was required and can't be opened here. Mend what is named, or ask for another or for none. ${reasons}.`;
   const cause = failures.length > 0 ? { cause: new AggregateError(failures, 'backends that failed to open') } : {};
   return new FlashMLAError('backend-unavailable', message, cause);
 }

@@ -8,7 +8,11 @@ process.on('SIGINT', () => {
   if (controller.signal.aborted) process.exit(interrupted);
   controller.abort();
 });
-// A reader such as `head` has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader such as `head` has seen enough.
+  if (error.code === 'EPIPE') process.exit(0);
+  console.error(`[flashmla] the report can't be written: ${error.message}.`);
+  process.exit(1);
+});
 
 main(process.argv.slice(2), controller.signal).then((code) => process.exit(code));

@@ -94,7 +94,10 @@ export function parseCommandLine({ name, options, subjects = [] }: Command, args
     // A value that looks like an option is one, unless it was tied to its own by '='.
     const value = token.inlineValue || !token.value?.startsWith('--') ? token.value : undefined;
     if (option.type === 'string' && value === undefined) {
-      throw badInput(`${name} was given --${token.name} without a value; expected --${token.name} ${option.value}.`);
+      throw badInput(
+        `${name} was given --${token.name} without a value; expected --${token.name} ${option.value}, or ` +
+          `--${token.name}=${option.value} for a value that begins with --.`,
+      );
     }
     if (option.type === 'boolean' && value !== undefined) {
       throw badInput(`${name} was given --${token.name} with the value '${value}'; expected --${token.name} alone.`);

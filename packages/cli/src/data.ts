@@ -40,7 +40,9 @@ export async function readTextFile(file: string): Promise<string> {
         ? 'there is no such file'
         : code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
           ? 'it is not UTF-8 text'
-          : (cause as Error).message;
+          : code === 'EISDIR'
+            ? 'it is a folder'
+            : (cause as Error).message;
     throw badInput(`${file} can't be read: ${problem}. Give a readable text file.`, { cause });
   }
 }

@@ -41,7 +41,7 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
 
 async function answer(args: readonly string[], signal: AbortSignal, progress: ProgressLine): Promise<string> {
   const [first, ...rest] = args;
-  if (first === undefined || first === '--help' || first === 'help') return help();
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') return help();
   if (first === '--version') return `${version}\n`;
   const command = commands.find(({ name }) => name === first);
   if (!command) {
@@ -49,7 +49,7 @@ async function answer(args: readonly string[], signal: AbortSignal, progress: Pr
     throw badInput(`there is no command '${first}'; the commands are ${names}. See flashmla --help.`);
   }
   // Asked for before anything else is looked at: who asks for help has not got the rest right yet.
-  if (rest.includes('--help')) return commandHelp(command);
+  if (rest.includes('--help') || rest.includes('-h')) return commandHelp(command);
   const { values, subject } = parseCommandLine(command, rest);
   const report = await command.run(values, { signal, progress }, subject);
   return values.json ? `${JSON.stringify(report.json)}\n` : report.text;

@@ -41,6 +41,7 @@ export function withModel<Result>(
 ): Promise<Result> {
   const { signal, progress } = context;
   return withBackend(values, context, async (backend) => {
+    if (values.model === '') throw badInput('--model is empty; give a Hugging Face model folder or its URL.');
     const folder = values.model ?? (await shippedModel());
     progress.start('loading the model');
     const model = await loadModel(folder, {

@@ -37,9 +37,10 @@ export interface ContentGateOptions {
  *
  * **k and the shape.** k is what a query selects, in either shape. At equal k, lists are the more accurate: blocks need
  * about twice the tokens for the error of lists (the figures are in the README). So with 'auto' the shapes are timed at
- * equal error, blocks of k tokens against lists of k/2, from k = 64 on; below, it is lists. Where blocks win, they run with their k tokens; where lists win,
- * they run with all k tokens too: the caller's k is spent, on accuracy. As it depends on the machine, what 'auto' selects
- * may differ between machines; name the shape where that matters. Causal calls take lists.
+ * equal error, blocks of k tokens against lists of k/2, from k = 64 on; below, it is lists. Where blocks win, they run
+ * with their k tokens; where lists win, they run with all k tokens too: the caller's k is spent, on accuracy. As it
+ * depends on the machine, what 'auto' selects may differ between machines; name the shape where that matters. Causal
+ * calls take lists.
  *
  * A padded batch gives what each text gives alone, as long as both lengths have the same `residualGroup` and the same
  * levels, and k is named.

@@ -84,8 +84,8 @@ export class CpuBackend implements Backend {
       if (writtenUnder && this.#executor.skips.before(writtenUnder.signal, writtenUnder.end)) {
         throw writtenUnder.signal.reason;
       }
-      if (tensor.packed) return unpack(new Float32Array(bytes.buffer), outFeatures, inFeatures);
-      return new (arrayOf(tensor.dtype))(bytes.buffer);
+      if (tensor.packed) return unpack(new Float32Array(bytes), outFeatures, inFeatures);
+      return new (arrayOf(tensor.dtype))(bytes);
     } finally {
       tensor.readers--;
       if (tensor.disposed && tensor.readers === 0) this.#release(tensor.block);

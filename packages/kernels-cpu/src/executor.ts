@@ -15,7 +15,7 @@ export interface Executor {
   /** Writes now, or in order with what was submitted. */
   write(offset: number, bytes: Uint8Array): void;
   /** Reads once everything submitted before is done. */
-  read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(offset: number, byteLength: number): Promise<ArrayBuffer>;
   /** Queues a command; tasks that have not begun when the signal aborts are skipped. */
   submit(command: Command, signal: AbortSignal | undefined): void;
   /** Resolves when everything submitted so far is done. */

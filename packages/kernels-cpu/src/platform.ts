@@ -1,6 +1,7 @@
 // The few things Node and browsers do differently: reading an asset, starting a worker, counting cores.
 // Node's modules are taken from process.getBuiltinModule (Node ≥ 20.16), so that no bundler ever sees an import of them.
 
+import { FlashMLAError } from '@flashmla/tensor';
 import type { SingleMessage, StartMessage, WorkerMessage } from './protocol.ts';
 
 function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | undefined {
@@ -13,12 +14,26 @@ interface Builtins {
   'node:worker_threads': typeof import('node:worker_threads');
 }
 
+/** Raises FlashMLAError 'backend-unavailable' when there is no module at `url`. */
 export async function loadModule(url: URL): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(await readBytes(url));
+  } catch (cause) {
+    throw new FlashMLAError(
+      'backend-unavailable',
+      `[kernels-cpu] the WASM kernels can't be loaded from ${url}: ${(cause as Error).message}. Where a bundler moved them, ` +
+        "name their folder, ending in '/', as wasmUrl.",
+      { cause },
+    );
+  }
+}
+
+async function readBytes(url: URL): Promise<BufferSource> {
   const fs = builtin('node:fs/promises');
-  if (fs && url.protocol === 'file:') return WebAssembly.compile(await fs.readFile(url));
+  if (fs && url.protocol === 'file:') return fs.readFile(url);
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`fetching ${url} answered ${response.status}`);
-  return WebAssembly.compile(await response.arrayBuffer());
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return response.arrayBuffer();
 }
 
 export function availableCores(): number {

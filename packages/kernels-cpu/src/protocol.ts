@@ -92,5 +92,5 @@ export type SingleMessage =
 export type WorkerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'done'; readonly sequence?: number }
-  | { readonly kind: 'data'; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'data'; readonly id: number; readonly bytes: ArrayBuffer }
   | { readonly kind: 'failed'; readonly message: string };

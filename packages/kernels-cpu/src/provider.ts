@@ -29,6 +29,11 @@ const INITIAL_PAGES = 256;
 /** 4 GiB is all that 32-bit WASM can address; engines short of address space get less. */
 const MAXIMUM_PAGES = [65536, 32768, 16384];
 
+/** A worker takes several MB and a moment to start; more of them than any machine has cores is a slip. */
+const MAXIMUM_THREADS = 256;
+
+const UNSHARED = 'no SharedArrayBuffer; serve the page cross-origin isolated to use all cores';
+
 interface Setup {
   readonly threads: number;
   readonly shared: boolean;
@@ -38,16 +43,18 @@ interface Setup {
 }
 
 function setup({ threads, relaxedSimd = true, sharedMemory = true }: CpuOpenOptions): Setup {
-  if (threads !== undefined && (!Number.isSafeInteger(threads) || threads < 1)) {
-    throw new FlashMLAError('invalid-argument', `[kernels-cpu] threads is ${threads}; expected a whole number ≥ 1.`);
+  if (threads !== undefined && (!Number.isSafeInteger(threads) || threads < 1 || threads > MAXIMUM_THREADS)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[kernels-cpu] threads is ${threads}; expected a whole number from 1 to ${MAXIMUM_THREADS}. Leave it out for the ` +
+        `${availableCores()} that this machine has.`,
+    );
   }
   const shared = sharedMemory && hasSharedMemory();
   const relaxed = shared && relaxedSimd && hasRelaxedSimd();
-  const count = shared ? (threads ?? availableCores()) : 1;
+  const count = shared ? (threads ?? Math.min(availableCores(), MAXIMUM_THREADS)) : 1;
   const simd = relaxed ? 'WASM SIMD128 + relaxed SIMD' : 'WASM SIMD128';
-  const note = shared
-    ? ''
-    : ' (one thread: no SharedArrayBuffer; serve the page cross-origin isolated to use all cores)';
+  const note = shared ? '' : ` (one thread: ${sharedMemory ? UNSHARED : 'shared memory was turned off'})`;
   return {
     threads: count,
     shared,

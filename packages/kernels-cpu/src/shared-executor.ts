@@ -121,11 +121,11 @@ export class SharedExecutor implements Executor {
     new Uint8Array(this.#memory.buffer, offset, bytes.byteLength).set(bytes);
   }
 
-  async read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(offset: number, byteLength: number): Promise<ArrayBuffer> {
     await this.finish();
     const copy = new Uint8Array(byteLength);
     copy.set(new Uint8Array(this.#memory.buffer, offset, byteLength));
-    return copy;
+    return copy.buffer;
   }
 
   submit(command: Command, signal: AbortSignal | undefined): void {

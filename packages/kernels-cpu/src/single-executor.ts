@@ -8,7 +8,7 @@ import { type Command, PAGE_BYTES } from './protocol.ts';
 const IN_FLIGHT = 4;
 
 interface Reading {
-  resolve(bytes: Uint8Array<ArrayBuffer>): void;
+  resolve(bytes: ArrayBuffer): void;
   reject(error: Error): void;
 }
 
@@ -99,10 +99,10 @@ export class SingleExecutor implements Executor {
     this.#enqueue(() => this.#worker.post({ kind: 'write', offset, bytes: copy }, [copy.buffer]));
   }
 
-  async read(offset: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(offset: number, byteLength: number): Promise<ArrayBuffer> {
     if (this.#waiters.failure) throw this.#waiters.failure;
     const id = this.#nextRead++;
-    const data = new Promise<Uint8Array<ArrayBuffer>>((resolve, reject) => this.#reads.set(id, { resolve, reject }));
+    const data = new Promise<ArrayBuffer>((resolve, reject) => this.#reads.set(id, { resolve, reject }));
     this.#hold();
     // Messages are answered in order: the answer comes when everything submitted before is done.
     this.#enqueue(() => this.#worker.post({ kind: 'read', offset, byteLength, id }));

@@ -120,8 +120,8 @@ function serve(kernels: Kernels, memory: WebAssembly.Memory): (message: StartMes
           new Uint8Array(memory.buffer, message.offset, message.bytes.byteLength).set(message.bytes);
           break;
         case 'read': {
-          const bytes = new Uint8Array(memory.buffer, message.offset, message.byteLength).slice();
-          port.postMessage({ kind: 'data', id: message.id, bytes }, [bytes.buffer]);
+          const bytes = new Uint8Array(memory.buffer, message.offset, message.byteLength).slice().buffer;
+          port.postMessage({ kind: 'data', id: message.id, bytes }, [bytes]);
           break;
         }
         case 'run':

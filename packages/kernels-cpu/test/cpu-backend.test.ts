@@ -19,7 +19,7 @@ describe.each(modes)('%s', (_, options) => {
 
   it('says what it runs on', () => {
     expect(backend.device.description).toMatch(
-      options.sharedMemory === false ? /one thread: no SharedArrayBuffer/ : /2 threads/,
+      options.sharedMemory === false ? /one thread: shared memory was turned off/ : /2 threads/,
     );
     expect(backend.device.threads).toBe(options.sharedMemory === false ? 1 : 2);
   });
@@ -183,8 +183,19 @@ describe('opening', () => {
     );
   });
 
-  it('refuses a number of threads that is none', async () => {
-    await expect(provider.open({ threads: 0 })).rejects.toThrow(/threads is 0; expected a whole number ≥ 1/);
+  it('refuses a number of threads that makes no sense', async () => {
+    for (const threads of [0, 1.5, 257]) {
+      await expect(provider.open({ threads })).rejects.toThrow(
+        `threads is ${threads}; expected a whole number from 1 to 256.`,
+      );
+    }
+  });
+
+  it('says where it looked for kernels that are not there', async () => {
+    const missing = new URL('./none/', import.meta.url);
+    const error = await provider.open({ wasmUrl: missing }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'FlashMLAError', code: 'backend-unavailable' });
+    expect(String(error)).toContain(`can't be loaded from ${missing}kernels.`);
   });
 
   it('rejects what is in flight when it is disposed, and everything after', async () => {

@@ -29,7 +29,8 @@ export const bench = command({
   usage: 'attention|layer|model --tokens 512,2048 [--k K] [--threads T] [--peers ort-web,ort-node] [--model DIR]',
   details:
     'Sizes are those of BERT-base, or of the model given; weights and inputs are random, from a fixed seed. All run in\n' +
-    'turn in one process, at least 5 times each (3 where a run takes longer than 5 s), after their outputs are compared.',
+    'turn in one process, 9 rounds (3 where a run takes longer than 3 s), after their outputs are compared; what is shorter\n' +
+    'than 200 ms is timed three times a round, after an untimed run.',
   subjects,
   options: {
     tokens: { type: 'string', value: 'NS', description: 'lengths, e.g. 512,2048' },
