@@ -6,8 +6,8 @@ import { badInput } from './errors.ts';
 
 export interface LabelledText {
   readonly text: TextInput;
-  /** Number of the label among the model's. */
-  readonly label: number;
+  /** Number of the label among the model's; absent where the row has a score instead. */
+  readonly label: number | undefined;
 }
 
 /** The texts of a file of `{ text }` rows; `{ a, b? }` will do too, b being the second text of a pair. */
@@ -16,7 +16,7 @@ export async function readTexts(file: string): Promise<TextInput[]> {
 }
 
 /**
- * The texts and labels of a file of `{ text, label }` or `{ a, b?, label }` rows.
+ * The texts and labels of a file of `{ text, label }` or `{ a, b?, label | score }` rows.
  *
  * @param labels the model's labels; a row names one of them or gives its number
  * @param limit rows to read; default all
@@ -90,13 +90,13 @@ class Row {
     return [a, b];
   }
 
-  label(labels: readonly string[]): number {
+  label(labels: readonly string[]): number | undefined {
     const { label, score } = this.#fields;
-    const known = labels.map((name, index) => `${index} '${name}'`).join(', ');
     if (label === undefined) {
-      const given = score === undefined ? 'no label' : 'a score and no label';
-      throw badInput(`${this.#place} has ${given}; accuracy needs labels: { text, label } or { a, b?, label }.`);
+      if (typeof score === 'number') return undefined;
+      throw badInput(`${this.#place} has no label; expected { text, label } or { a, b?, label | score }.`);
     }
+    const known = labels.map((name, index) => `${index} '${name}'`).join(', ');
     const index = typeof label === 'string' ? labels.indexOf(label) : Number(label);
     if (Number.isSafeInteger(index) && index >= 0 && index < labels.length) return index;
     throw badInput(`${this.#place}: label is ${JSON.stringify(label)}; this model's labels are ${known}.`);

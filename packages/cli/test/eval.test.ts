@@ -54,6 +54,14 @@ describe('flashmla eval', slow, () => {
     expect(results).toEqual([expect.objectContaining({ gate: 'static', k: 100, examples: 2, ...same })]);
   });
 
+  it('has no accuracy for rows with scores, but all else', async () => {
+    const file = await folder.write('scores.jsonl', lines([{ a: rows[0]!.text, b: rows[1]!.text, score: 4.5 }]));
+    const args = ['eval', '--model', model, '--data', file, '--attention', 'dense'];
+    const { results } = await flashmlaJson<EvalJson>(...args);
+    expect(results).toEqual([expect.objectContaining({ accuracy: null, agreement: 1, examples: 1 })]);
+    expect((await flashmla(...args)).stdout).toMatch(/dense +– +all +– +100\.00 %/);
+  });
+
   it('prints a table', async () => {
     const file = await folder.write('rows.jsonl', lines(rows));
     const { stdout } = await flashmla('eval', '--model', model, '--data', file, '--attention', 'dense');
@@ -62,12 +70,8 @@ describe('flashmla eval', slow, () => {
   });
 
   it.each([
-    [
-      'scores in place of labels',
-      { text: 'fine', score: 4.5 },
-      /row\.jsonl:2 has a score and no label; accuracy needs labels/,
-    ],
     ['no label', { text: 'fine' }, /row\.jsonl:2 has no label/],
+    ['a score that is none', { text: 'fine', score: 'high' }, /row\.jsonl:2 has no label/],
     [
       'a label that the model does not have',
       { text: 'fine', label: 'neutral' },

@@ -29,8 +29,8 @@ interface Result {
   readonly gate: GateName | null;
   readonly k: number | null;
   readonly examples: number;
-  /** Share of labels that are the data's. */
-  readonly accuracy: number;
+  /** Share of labels that are the data's; null where rows have scores instead. */
+  readonly accuracy: number | null;
   /** Share of labels that are those of dense attention. */
   readonly agreement: number;
   /** Attention mass on the selected keys, mean over the layers. */
@@ -50,13 +50,13 @@ export const evaluate = command({
   details:
     'Sparse attention is forced at every length here. agreement: share of labels equal to dense. recall: attention mass\n' +
     `on the selected keys. error: relative output error of the attention layers; recall and error on at most ${mostMeasured}\n` +
-    'examples, spread evenly. A text of K tokens or fewer is dense by definition.',
+    'examples, spread evenly. A text of K tokens or fewer is dense by definition. Rows with scores have no accuracy.',
   options: {
     model: modelOption,
     data: {
       type: 'string',
       value: 'F',
-      description: 'JSONL of { text, label } or { a, b?, label }; label: number or name',
+      description: 'JSONL of { text, label } or { a, b?, label | score }; label: number or name',
     },
     limit: { type: 'string', value: 'N', description: 'examples to take from the start; default: all' },
     attention: { type: 'string', value: 'KINDS', description: 'of dense, sparse; default: dense,sparse' },
@@ -103,10 +103,12 @@ async function evaluateAll(
   const dense = await labelAll(model, examples, 'dense', context);
   const score = ({ labels, elapsedMs }: Labelling) => ({
     examples: examples.length,
-    accuracy: share(
-      labels,
-      examples.map(({ label }) => model.labels[label]!),
-    ),
+    accuracy: examples.some(({ label }) => label === undefined)
+      ? null
+      : share(
+          labels,
+          examples.map(({ label }) => model.labels[label!]!),
+        ),
     agreement: share(labels, dense.labels),
     elapsedMs,
   });
@@ -188,7 +190,7 @@ const columns = [
   { title: 'attention', align: 'left', value: ({ attention }: Result) => attention },
   { title: 'gate', align: 'left', value: ({ gate }: Result) => gate ?? none },
   { title: 'K', value: ({ k }: Result) => (k === null ? 'all' : `${k}`) },
-  { title: 'accuracy', value: ({ accuracy }: Result) => formatPercent(accuracy, 2) },
+  { title: 'accuracy', value: ({ accuracy }: Result) => (accuracy === null ? none : formatPercent(accuracy, 2)) },
   { title: 'as dense', value: ({ agreement }: Result) => formatPercent(agreement, 2) },
   { title: 'recall', value: ({ recall }: Result) => formatPercent(recall) },
   { title: 'error', value: ({ error }: Result) => error.toFixed(4) },
