@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/browser/*.test.ts'],
-    globalSetup: 'test/browser/find-chromium.ts',
+    globalSetup: '@flashmla/browser-testing/find-chromium',
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -5,10 +5,9 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { describeInBrowser, isolation, type Site, serve } from '@flashmla/browser-testing';
 import { build, createServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeInBrowser } from './browser.ts';
-import { isolation, type Site, serve } from './serve.ts';
 
 const quiet = { configFile: false, logLevel: 'warn' } as const;
 const packages = new URL('../../../', import.meta.url);

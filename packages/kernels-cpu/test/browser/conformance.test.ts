@@ -1,12 +1,11 @@
 // Every op and case of the conformance suite inside a page, on each of the three WASM builds: with threads in a page that
 // is cross-origin isolated, with one worker in a page that is not.
 
-import { conformanceCases, contractChecks } from '@flashmla/conformance';
+import { describeInBrowser, type Site, serve, testConformanceIn, workspace } from '@flashmla/browser-testing';
 import type { CpuOpenOptions } from '@flashmla/kernels-cpu';
+import type { DeviceInfo } from '@flashmla/tensor';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeInBrowser } from './browser.ts';
-import { type Site, serve } from './serve.ts';
 
 interface Mode {
   readonly name: string;
@@ -48,29 +47,27 @@ const modes: Mode[] = [
   },
 ];
 
-const workspace = new URL('../../../../', import.meta.url);
-
 describeInBrowser('kernels-cpu in Chromium', (open) => {
   describe.each(modes)('$name', ({ isolated, options, wasm, features, threads, description }) => {
     let site: Site;
     let page: Page;
-    let opened: Awaited<ReturnType<typeof kernelsCpu.open>>;
+    let device: DeviceInfo;
     beforeAll(async () => {
       site = await serve(workspace, { isolated });
       page = await open(`${site.url}packages/kernels-cpu/test/browser/page.html`);
-      opened = await page.evaluate((chosen) => kernelsCpu.open(chosen), options);
+      device = await page.evaluate((chosen) => conformance.open(chosen), options);
     });
     afterAll(async () => {
       await page?.close();
       await site?.close();
     });
 
-    test('this is what runs', () => {
-      expect(opened.isolated).toBe(isolated);
-      expect(opened.wasm).toEqual([wasm]);
-      expect(opened.device.features).toEqual(features);
-      expect(opened.device.threads).toBe(threads);
-      expect(opened.device.description).toMatch(description);
+    test('this is what runs', async () => {
+      expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
+      expect(await page.evaluate(() => kernelsCpu.fetchedWasm())).toEqual([wasm]);
+      expect(device.features).toEqual(features);
+      expect(device.threads).toBe(threads);
+      expect(device.description).toMatch(description);
     });
 
     test('the page goes on drawing while an 8192-token attention runs', async () => {
@@ -79,16 +76,6 @@ describeInBrowser('kernels-cpu in Chromium', (open) => {
       expect(await page.evaluate((chosen) => kernelsCpu.framesDuringAttention(chosen), sizes)).toBeGreaterThan(5);
     });
 
-    describe('contract', () => {
-      for (const { name } of contractChecks()) {
-        test(name, () => page.evaluate((check) => kernelsCpu.runCheck(check), name));
-      }
-    });
-
-    describe('cases', () => {
-      for (const { name } of conformanceCases()) {
-        test(name, () => page.evaluate((testCase) => kernelsCpu.runCase(testCase), name));
-      }
-    });
+    testConformanceIn(() => page);
   });
 });

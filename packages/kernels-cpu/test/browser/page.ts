@@ -1,32 +1,18 @@
-// What runs inside the page: one backend, on which the tests call cases and checks by name. The packages are the built
-// files, as an import map finds them, without a bundler.
+// What the tests call in the page, beside the conformance suite.
 
-import { conformanceCases, contractChecks, runCase } from '@flashmla/conformance';
-import { type CpuBackend, type CpuOpenOptions, provider } from '@flashmla/kernels-cpu';
+import { serveConformance } from '@flashmla/browser-testing/page';
+import { provider } from '@flashmla/kernels-cpu';
 import { execute, type Problem, tensor } from '@flashmla/tensor';
 
-const cases = new Map(conformanceCases().map((testCase) => [testCase.name, testCase]));
-const checks = new Map(contractChecks().map((check) => [check.name, check]));
-
-let options: CpuOpenOptions;
-let backend: CpuBackend;
+const opened = serveConformance(provider);
 
 const suite = {
-  /** Opens the backend that everything else runs on; tells what it runs on and which WASM files were fetched for it. */
-  async open(chosen: CpuOpenOptions) {
-    options = chosen;
-    backend = await provider.open(options);
-    const fetched = performance.getEntriesByType('resource').map(({ name }) => name.slice(name.lastIndexOf('/') + 1));
-    return {
-      isolated: crossOriginIsolated,
-      device: backend.device,
-      wasm: fetched.filter((file) => /\.wasm$/.test(file)),
-    };
-  },
-
-  runCase: (name: string): Promise<void> => runCase(backend, cases.get(name)!),
-
-  runCheck: (name: string): Promise<void> => checks.get(name)!.run(backend, () => provider.open(options)),
+  /** The WASM files that were fetched. */
+  fetchedWasm: () =>
+    performance
+      .getEntriesByType('resource')
+      .map(({ name }) => name.slice(name.lastIndexOf('/') + 1))
+      .filter((file) => file.endsWith('.wasm')),
 
   /** Frames that the page drew while one dense attention ran. */
   async framesDuringAttention({ heads, tokens, headDim }: { heads: number; tokens: number; headDim: number }) {
@@ -42,6 +28,7 @@ const suite = {
       mask: false,
       causal: false,
     };
+    const backend = opened();
     using x = backend.upload(tensor(new Float32Array(tokens * heads * headDim).fill(0.5), [tokens, heads * headDim]));
     const { output, lse } = await execute(backend, problem, { query: x, key: x, value: x });
     let frames = 0;

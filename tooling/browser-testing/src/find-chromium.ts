@@ -4,12 +4,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    chromium: string | undefined;
-  }
-}
+import type {} from './provided.ts';
 
 const { CHROMIUM_PATH, FLASHMLA_REQUIRE = '', PATH = '' } = process.env;
 
@@ -17,7 +12,7 @@ export default function findChromium(project: TestProject): void {
   const chromium = CHROMIUM_PATH ? existing(CHROMIUM_PATH) : inPath('chromium', 'chromium-browser', 'google-chrome');
   if (!chromium) {
     const looked = CHROMIUM_PATH ? `CHROMIUM_PATH is ${CHROMIUM_PATH}, no such file` : 'there is no Chromium in PATH';
-    const message = `[kernels-cpu] ${looked}; install Chromium or set CHROMIUM_PATH to its executable.`;
+    const message = `${looked}; install Chromium or set CHROMIUM_PATH to its executable.`;
     if (FLASHMLA_REQUIRE.split(/[\s,]+/).includes('chromium')) throw new Error(message);
     console.warn(`${message} The browser suite is skipped.`);
   }

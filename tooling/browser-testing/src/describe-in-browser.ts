@@ -2,11 +2,16 @@
 
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
+import type {} from './provided.ts';
 
-/** Without the first, Chromium refuses to run as root; the others keep it from looking for anything outside. */
 const flags = [
+  // Without it, Chromium refuses to run as root.
   '--no-sandbox',
+  // WebGL and WebGPU on SwiftShader, which is a part of Chromium: the same device on every machine.
   '--disable-gpu',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  // Keeps it from looking for anything outside.
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',

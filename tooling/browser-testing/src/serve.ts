@@ -18,7 +18,11 @@ const types: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
   '.ts': 'text/javascript; charset=utf-8',
   '.wasm': 'application/wasm',
+  '.wgsl': 'text/plain; charset=utf-8',
 };
+
+/** This repository, whose packages a page imports as they are built. */
+export const workspace = new URL('../../../', import.meta.url);
 
 export interface Site {
   /** Ends in '/'. */

@@ -1,0 +1,20 @@
+// The conformance suite as tests of vitest that each run in a page, on the backend that is open there (page.ts).
+
+import { type Case, conformanceCases, contractChecks } from '@flashmla/conformance';
+import type { Page } from 'playwright-core';
+import { describe, test } from 'vitest';
+import type {} from './page.ts';
+
+/** Registers a test for every promise of the contract and every case; `page` gives the page once tests run. */
+export function testConformanceIn(page: () => Page, filter: (testCase: Case) => boolean = () => true): void {
+  describe('contract', () => {
+    for (const { name } of contractChecks()) {
+      test(name, () => page().evaluate((check) => conformance.runCheck(check), name));
+    }
+  });
+  describe('cases', () => {
+    for (const { name } of conformanceCases().filter(filter)) {
+      test(name, () => page().evaluate((testCase) => conformance.runCase(testCase), name));
+    }
+  });
+}

@@ -1,0 +1,6 @@
+import { defineConfig } from 'tsup';
+import { library } from '../../tooling/build/tsup.ts';
+
+export default defineConfig(
+  library({ index: 'src/index.ts', 'find-chromium': 'src/find-chromium.ts', page: 'src/page.ts' }),
+);
