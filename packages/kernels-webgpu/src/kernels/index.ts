@@ -1,0 +1,63 @@
+// The op kernels of this backend, by the op's name.
+
+import {
+  byteSize,
+  elementCount,
+  inputSpecs,
+  type OpName,
+  outputSpecs,
+  type Problem,
+  type ProblemOf,
+  type TensorSpec,
+} from '@flashmla/tensor';
+import type { GpuLimits, GpuPlan, Kernel, Refusal } from '../plan.ts';
+import { blockPool } from './block-pool.ts';
+import { contentOrder } from './content-order.ts';
+import { denseAttention } from './dense-attention.ts';
+import { embedding } from './embedding.ts';
+import { gateProjection } from './gate-projection.ts';
+import { layerNorm } from './layer-norm.ts';
+import { linear } from './linear.ts';
+import { selectSlots } from './select-slots.ts';
+import { selectTopK } from './select-top-k.ts';
+import { sparseAttention } from './sparse-attention.ts';
+
+const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
+  linear,
+  'layer-norm': layerNorm,
+  embedding,
+  'dense-attention': denseAttention,
+  'sparse-attention': sparseAttention,
+  'gate-projection': gateProjection,
+  'content-order': contentOrder,
+  'select-top-k': selectTopK,
+  'select-slots': selectSlots,
+  'block-pool': blockPool,
+};
+
+export function refusal(problem: Problem, limits: GpuLimits): Refusal | undefined {
+  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, limits);
+  return refused ?? tooLarge(problem, limits);
+}
+
+/** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
+export function planOf(problem: Problem, limits: GpuLimits): GpuPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, limits);
+  return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** A shader sees no more of a buffer than the device's limit. */
+function tooLarge(problem: Problem, limits: GpuLimits): Refusal | undefined {
+  const bytesOf = ({ shape, dtype }: TensorSpec) => elementCount(shape) * byteSize(dtype);
+  const specs = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
+  const tensors = specs.map(([name, spec]) => [name, bytesOf(spec)] as const);
+  const buffers = Object.entries(planOf(problem, limits).buffers);
+  const most = limits.maxStorageBufferBindingSize;
+  const large = [...tensors, ...buffers].find(([, bytes]) => bytes > most);
+  if (!large) return undefined;
+  const [name, bytes] = large;
+  return {
+    reason: `'${name}' takes ${bytes} bytes, and this device binds at most ${most}`,
+    advice: 'run a smaller batch or a shorter input',
+  };
+}

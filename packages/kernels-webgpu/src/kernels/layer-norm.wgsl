@@ -1,0 +1,60 @@
+// layer-norm: a workgroup a row. Mean first, then the variance of what is left of it: two passes over a row that is in
+// cache by then, and no cancellation.
+
+struct Params {
+  rows: u32,
+  model_dim: u32,
+  epsilon: f32,
+  residual: u32, // 0: none
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> residual: array<f32>;
+@group(0) @binding(3) var<storage, read> weight: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+
+const THREADS = 64u;
+var<workgroup> partial: array<f32, THREADS>;
+
+fn value(at: u32) -> f32 {
+  var sum = input[at];
+  if (params.residual > 0u) { sum += residual[at]; }
+  return sum;
+}
+
+fn sum_of_all(thread: u32, own: f32) -> f32 {
+  workgroupBarrier();
+  partial[thread] = own;
+  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (thread < half) { partial[thread] += partial[thread + half]; }
+  }
+  workgroupBarrier();
+  return partial[0];
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = index_of(workgroup, count);
+  if (row >= params.rows) { return; }
+  let start = row * params.model_dim;
+  var sum = 0.0;
+  for (var i = thread; i < params.model_dim; i += THREADS) { sum += value(start + i); }
+  let mean = sum_of_all(thread, sum) / f32(params.model_dim);
+  var squares = 0.0;
+  for (var i = thread; i < params.model_dim; i += THREADS) {
+    let distance = value(start + i) - mean;
+    squares += distance * distance;
+  }
+  let variance = sum_of_all(thread, squares) / f32(params.model_dim);
+  let factor = 1.0 / sqrt(variance + params.epsilon);
+  for (var i = thread; i < params.model_dim; i += THREADS) {
+    output[start + i] = (value(start + i) - mean) * factor * weight[i] + bias[i];
+  }
+}

@@ -1,0 +1,51 @@
+// What a kernel of this backend says about a problem before anything runs: steps, workgroups, parameters, memory. Pure.
+
+import type { Plan } from '@flashmla/tensor';
+
+/** A parameter word of a step: an unsigned integer, or a float32 made by `float`. */
+export type Word = number | FloatWord;
+
+export interface FloatWord {
+  readonly float: number;
+}
+
+export const float = (value: number): FloatWord => ({ float: value });
+
+/** One dispatch of a shader; the next step sees everything that it wrote. */
+export interface Step {
+  /** Name of the WGSL file. */
+  readonly shader: string;
+  /** Constants that the source is compiled with; what is a workgroup's or an array's size has to be one. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** The struct Params of the shader, in its order. */
+  readonly params: readonly Word[];
+  /** What stands at binding 1, 2, …: names of tensors and buffers. One that is not there is bound to zeros. */
+  readonly bindings: readonly string[];
+  readonly workgroups: number;
+}
+
+export interface GpuPlan extends Plan {
+  readonly steps: readonly Step[];
+  /** Memory that is held while the op runs: bytes by name. */
+  readonly buffers: Readonly<Record<string, number>>;
+}
+
+/** A refusal: why, and what would do. */
+export interface Refusal {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+/** What a device offers to plans. */
+export interface GpuLimits {
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+}
+
+/** One op on this backend; its file has the op's name. */
+export interface Kernel<P> {
+  refuses?(problem: P, limits: GpuLimits): Refusal | undefined;
+  plan(problem: P, limits: GpuLimits): Omit<GpuPlan, 'scratchBytes'>;
+}

@@ -1,0 +1,80 @@
+// Probing and opening: which adapter there is, what it offers, and what is asked of it.
+
+import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { findGpu } from './gpu.ts';
+import { WebGpuBackend } from './webgpu-backend.ts';
+
+export interface WebGpuOpenOptions extends OpenOptions {
+  /** A device of the caller's: used as it is, and not destroyed with the backend. */
+  device?: GPUDevice;
+  powerPreference?: GPUPowerPreference;
+  /** Most bytes that tensors may take; default 4 GiB, for no device says how much it has. */
+  memoryBytes?: number;
+}
+
+export interface WebGpuBackendProvider extends BackendProvider {
+  open(options?: WebGpuOpenOptions): Promise<WebGpuBackend>;
+}
+
+const defaultMemoryBytes = 4 * 2 ** 30;
+const wantedFeatures = ['timestamp-query'] as const satisfies readonly GPUFeatureName[];
+const wantedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
+
+export const provider: WebGpuBackendProvider = {
+  name: 'webgpu',
+
+  async probe(): Promise<BackendProbe> {
+    const adapter = await findAdapter({});
+    if (typeof adapter === 'string') return { available: false, reason: adapter };
+    const device = describe(adapter.info);
+    return {
+      available: true,
+      reason: device,
+      device,
+      features: [...adapter.features].filter((feature) => wantedFeatures.some((wanted) => wanted === feature)),
+      limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
+    };
+  },
+
+  async open(options: WebGpuOpenOptions = {}): Promise<WebGpuBackend> {
+    const { memoryBytes = defaultMemoryBytes, signal } = options;
+    const device = options.device ?? (await requestDevice(options));
+    if (signal?.aborted && !options.device) device.destroy();
+    signal?.throwIfAborted();
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    return new WebGpuBackend({
+      device,
+      ownsDevice: !options.device,
+      memoryBytes,
+      info: {
+        description: describe(device.adapterInfo),
+        features: [...device.features].filter((feature) => wantedFeatures.some((wanted) => wanted === feature)),
+        limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
+      },
+    });
+  },
+};
+
+async function requestDevice(options: WebGpuOpenOptions): Promise<GPUDevice> {
+  const adapter = await findAdapter(options);
+  if (typeof adapter === 'string') throw new FlashMLAError('backend-unavailable', `[kernels-webgpu] ${adapter}.`);
+  return adapter.requestDevice({
+    label: 'flashmla',
+    requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
+  });
+}
+
+/** The adapter, or why there is none. */
+async function findAdapter({ powerPreference }: WebGpuOpenOptions): Promise<GPUAdapter | string> {
+  const gpu = await findGpu();
+  if (typeof gpu === 'string') return gpu;
+  const adapter = await gpu.requestAdapter(powerPreference && { powerPreference });
+  return adapter ?? 'WebGPU is there, but gives no adapter: no GPU, or its driver is not supported';
+}
+
+/** 'NVIDIA hopper, NVIDIA H100 80GB HBM3', or what of it is known. */
+function describe({ vendor, architecture, description, device }: GPUAdapterInfo): string {
+  const parts = [[vendor, architecture].filter(Boolean).join(' '), description || device].filter(Boolean);
+  return parts.join(', ') || 'a GPU that gives no name';
+}

@@ -1,0 +1,65 @@
+// The WGSL sources by name, and the text that is compiled for a step: its constants, what it includes, the file.
+
+import blockPool from './kernels/block-pool.wgsl';
+import contentOrder from './kernels/content-order.wgsl';
+import contentOrderStart from './kernels/content-order-start.wgsl';
+import denseAttention from './kernels/dense-attention.wgsl';
+import embedding from './kernels/embedding.wgsl';
+import gateProjection from './kernels/gate-projection.wgsl';
+import layerNorm from './kernels/layer-norm.wgsl';
+import linear from './kernels/linear.wgsl';
+import meanFeatures from './kernels/mean-features.wgsl';
+import onlineSoftmax from './kernels/online-softmax.wgsl';
+import orderKeys from './kernels/order-keys.wgsl';
+import residualGroups from './kernels/residual-groups.wgsl';
+import select from './kernels/select.wgsl';
+import selectSlots from './kernels/select-slots.wgsl';
+import selectTopK from './kernels/select-top-k.wgsl';
+import slotLists from './kernels/slot-lists.wgsl';
+import sortLists from './kernels/sort-lists.wgsl';
+import sparseAttention from './kernels/sparse-attention.wgsl';
+
+const sources: Readonly<Record<string, string>> = {
+  'block-pool': blockPool,
+  'content-order': contentOrder,
+  'content-order-start': contentOrderStart,
+  'dense-attention': denseAttention,
+  embedding,
+  'gate-projection': gateProjection,
+  'layer-norm': layerNorm,
+  linear,
+  'mean-features': meanFeatures,
+  'online-softmax': onlineSoftmax,
+  'order-keys': orderKeys,
+  'residual-groups': residualGroups,
+  select,
+  'select-slots': selectSlots,
+  'select-top-k': selectTopK,
+  'slot-lists': slotLists,
+  'sort-lists': sortLists,
+  'sparse-attention': sparseAttention,
+};
+
+/** Which workgroup this is, of those that a step asked for: they are spread over two dimensions. */
+const prelude = /* wgsl */ `
+fn index_of(workgroup: vec3u, count: vec3u) -> u32 { return workgroup.x + workgroup.y * count.x; }
+`;
+
+/** `// include: name` on a line of its own stands for that file. */
+const include = /^\/\/ include: (\S+)$/gm;
+
+/** The source of `shader` with its constants; the same text for the same pipeline. */
+export function sourceOf(shader: string, constants: Readonly<Record<string, number>>): string {
+  const declared = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
+  const text = sources[shader]!.replace(include, (_, name: string) => sources[name]!);
+  return `${declared.join('')}${prelude}${text}`;
+}
+
+/** For each binding after 0, the parameters: whether the shader writes it. */
+export function writesOf(source: string): boolean[] {
+  const writes: boolean[] = [];
+  for (const [, binding, access] of source.matchAll(/@binding\((\d+)\)\s*var<storage, (read|read_write)>/g)) {
+    writes[Number(binding) - 1] = access === 'read_write';
+  }
+  return writes;
+}
