@@ -53,7 +53,8 @@ export interface WebGpuBackendOptions {
 export class WebGpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly device: DeviceInfo;
-  readonly #gpu: GPUDevice;
+  /** The device it runs on. */
+  readonly gpu: GPUDevice;
   readonly #ownsDevice: boolean;
   readonly #limitBytes: number;
   readonly #buffers: Buffers;
@@ -70,7 +71,7 @@ export class WebGpuBackend implements Backend {
 
   constructor({ device, info, ownsDevice, memoryBytes }: WebGpuBackendOptions) {
     this.device = info;
-    this.#gpu = device;
+    this.gpu = device;
     this.#ownsDevice = ownsDevice;
     this.#limitBytes = memoryBytes;
     this.#buffers = new Buffers(device, memoryBytes);
@@ -94,9 +95,9 @@ export class WebGpuBackend implements Backend {
 
   supports(problem: Problem): Support {
     validateProblem(problem);
-    const refused = refusal(problem, this.#gpu.limits);
+    const refused = refusal(problem, this.gpu.limits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.#gpu.limits);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.gpu.limits);
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -107,7 +108,7 @@ export class WebGpuBackend implements Backend {
   upload(source: HostTensor): WebGpuTensor {
     const { array, shape, dtype } = source;
     const block = this.#take(array.byteLength, this.#recorder.submitted);
-    if (array.byteLength > 0) this.#gpu.queue.writeBuffer(block.buffer, 0, wholeWords(array));
+    if (array.byteLength > 0) this.gpu.queue.writeBuffer(block.buffer, 0, wholeWords(array));
     return new WebGpuTensor(this, block, shape, dtype);
   }
 
@@ -119,11 +120,11 @@ export class WebGpuBackend implements Backend {
     if (writer?.skipped) throw writer.signal!.reason;
     const size = Math.ceil((elements * byteSize(dtype)) / 4) * 4;
     if (size === 0) return new (arrayOf(dtype))(0);
-    const staging = this.#gpu.createBuffer({ size, usage: usage.mapRead | usage.copyDestination });
+    const staging = this.gpu.createBuffer({ size, usage: usage.mapRead | usage.copyDestination });
     try {
-      const encoder = this.#gpu.createCommandEncoder();
+      const encoder = this.gpu.createCommandEncoder();
       encoder.copyBufferToBuffer(tensor.block.buffer, 0, staging, 0, size);
-      this.#gpu.queue.submit([encoder.finish()]);
+      this.gpu.queue.submit([encoder.finish()]);
       await this.#settle(staging.mapAsync(mapModeRead));
       return new (arrayOf(dtype))(staging.getMappedRange().slice(0), 0, elements);
     } finally {
@@ -150,7 +151,7 @@ export class WebGpuBackend implements Backend {
     let program = this.#programs.get(key);
     if (!program) {
       validateProblem(problem);
-      const refused = refusal(problem, this.#gpu.limits);
+      const refused = refusal(problem, this.gpu.limits);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-webgpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
@@ -189,14 +190,14 @@ export class WebGpuBackend implements Backend {
   async synchronize(): Promise<void> {
     this.#checkUsable();
     this.#recorder.submit();
-    await this.#settle(this.#gpu.queue.onSubmittedWorkDone());
+    await this.#settle(this.gpu.queue.onSubmittedWorkDone());
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#gpu.removeEventListener('uncapturederror', this.#onError);
-    if (this.#ownsDevice) this.#gpu.destroy();
+    this.gpu.removeEventListener('uncapturederror', this.#onError);
+    if (this.#ownsDevice) this.gpu.destroy();
     else this.#buffers.trim(Number.POSITIVE_INFINITY);
   }
 
@@ -205,7 +206,7 @@ export class WebGpuBackend implements Backend {
   }
 
   async #prepare(problem: Problem): Promise<WebGpuProgram> {
-    const plan = planOf(problem, this.#gpu.limits);
+    const plan = planOf(problem, this.gpu.limits);
     const steps = await Promise.all(
       plan.steps.map(async (step) => ({
         step,
@@ -218,7 +219,7 @@ export class WebGpuBackend implements Backend {
 
   #uniform(words: readonly Word[]): GPUBuffer {
     const size = Math.ceil(words.length / 4) * 16;
-    const buffer = this.#gpu.createBuffer({ size, usage: usage.uniform, mappedAtCreation: true });
+    const buffer = this.gpu.createBuffer({ size, usage: usage.uniform, mappedAtCreation: true });
     const view = new DataView(buffer.getMappedRange());
     words.forEach((word, at) => {
       if (typeof word === 'number') view.setInt32(4 * at, word, true);
@@ -230,12 +231,12 @@ export class WebGpuBackend implements Backend {
 
   #dispatchOf({ step, pipeline, layout, params }: PreparedStep, bound: ReadonlyMap<string, GPUBufferBinding>) {
     const resources = step.bindings.map((name) => bound.get(name) ?? { buffer: this.#zeros });
-    const bindGroup = this.#gpu.createBindGroup({
+    const bindGroup = this.gpu.createBindGroup({
       layout,
       entries: [{ buffer: params }, ...resources].map((resource, binding) => ({ binding, resource })),
     });
     // More workgroups than one dimension takes are spread over two.
-    const down = Math.ceil(step.workgroups / this.#gpu.limits.maxComputeWorkgroupsPerDimension);
+    const down = Math.ceil(step.workgroups / this.gpu.limits.maxComputeWorkgroupsPerDimension);
     const across = Math.ceil(step.workgroups / down);
     return { pipeline, bindGroup, workgroups: [across, down] as const };
   }
@@ -255,7 +256,7 @@ export class WebGpuBackend implements Backend {
       await work;
     } catch (error) {
       // What waits on a device that goes away is told before the device says that it was lost.
-      await Promise.race([this.#gpu.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
+      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
       this.#checkUsable();
       this.#fail(error as Error);
     }

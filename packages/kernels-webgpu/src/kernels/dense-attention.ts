@@ -22,7 +22,14 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
           constants: { HEAD_DIM: headDim, ...tile },
           params: [
             ...[batch, heads, queries, keys, ...strides],
-            ...[float(scale), Number(mask), Number(causal), float(Number.NEGATIVE_INFINITY), float(Number.NaN)],
+            ...[
+              float(scale),
+              Number(mask),
+              Number(causal),
+              float(Number.NEGATIVE_INFINITY),
+              float(Number.NaN),
+              0xffffffff,
+            ],
           ],
           bindings: ['query', 'key', 'value', 'keyMask', 'output', 'lse'],
           workgroups: batch * heads * tiles,

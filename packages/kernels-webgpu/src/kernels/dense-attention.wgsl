@@ -19,6 +19,7 @@ struct Params {
   causal: u32,
   minus_infinity: f32,
   nan: f32,
+  no_bound: u32, // 2^32 − 1
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

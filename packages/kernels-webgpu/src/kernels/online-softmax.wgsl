@@ -6,6 +6,10 @@
 // logit; ABSENT for a key that is not there) and `visible_from` (the first query, by its number, that sees the key), calls
 // `score_chunk`, fills `chunk` with values (zeros where absent) and calls `add_chunk`.
 
+// A bound that compilers can't know. Mesa's llvmpipe unrolls loops of known length, and then takes 20 s for
+// sparse-attention instead of 1.7 s (Mesa 25.0, LLVM 15, 2026-11-25). What unrolling would gain on a GPU is not measured.
+fn unknown(bound: u32) -> u32 { return min(bound, params.no_bound); }
+
 const HEAD_VECTORS = HEAD_DIM / 4u;
 const THREADS = ROWS * LANES;
 const OWN_VECTORS = (HEAD_VECTORS + LANES - 1u) / LANES;
@@ -33,7 +37,7 @@ fn score_chunk(thread: u32, query_number: i32, scale: f32) {
   workgroupBarrier();
   for (var k = lane; k < CHUNK; k += LANES) {
     var dots = vec4f(0.0);
-    for (var v = 0u; v < HEAD_VECTORS; v++) { dots += queries[row * HEAD_VECTORS + v] * chunk[k * HEAD_VECTORS + v]; }
+    for (var v = 0u; v < unknown(HEAD_VECTORS); v++) { dots += queries[row * HEAD_VECTORS + v] * chunk[k * HEAD_VECTORS + v]; }
     let logit = (dots.x + dots.y) + (dots.z + dots.w);
     let seen = bias[k] > ABSENT_BELOW && visible_from[k] <= query_number;
     let is_nan = (bitcast<u32>(logit) & 0x7fffffffu) > 0x7f800000u;
@@ -41,7 +45,7 @@ fn score_chunk(thread: u32, query_number: i32, scale: f32) {
   }
   workgroupBarrier();
   var largest = maximum;
-  for (var k = 0u; k < CHUNK; k++) { largest = max(largest, scores[row * CHUNK + k]); }
+  for (var k = 0u; k < unknown(CHUNK); k++) { largest = max(largest, scores[row * CHUNK + k]); }
   workgroupBarrier();
   for (var k = lane; k < CHUNK; k += LANES) {
     let score = scores[row * CHUNK + k];
@@ -57,7 +61,7 @@ fn add_chunk(thread: u32) {
   let row = thread / LANES;
   let lane = thread % LANES;
   workgroupBarrier();
-  for (var k = 0u; k < CHUNK; k++) {
+  for (var k = 0u; k < unknown(CHUNK); k++) {
     let weight = scores[row * CHUNK + k];
     total += weight;
     for (var own = 0u; own < OWN_VECTORS; own++) {

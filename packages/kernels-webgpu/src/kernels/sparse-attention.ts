@@ -45,15 +45,16 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
       },
       {
         shader: 'sparse-attention',
-        constants: { HEAD_DIM: headDim, ...tile, BLOCK: blockKeys },
+        constants: { HEAD_DIM: headDim, ...tile },
         params: [
-          ...[batch, heads, queries, keys, ...vectors(queries), tileQueries, slots, residualGroup, groups],
+          ...[batch, heads, queries, keys, ...vectors(queries), tileQueries, blockKeys, slots, residualGroup, groups],
           ...[
             Number(p.queryOrder),
             Number(p.causal),
             float(p.scale),
             float(Number.NEGATIVE_INFINITY),
             float(Number.NaN),
+            0xffffffff,
           ],
         ],
         bindings: ['query', 'rows', 'groups', 'lists', 'queryOrder', 'output', 'lse'],

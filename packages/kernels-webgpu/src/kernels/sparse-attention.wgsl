@@ -1,7 +1,7 @@
 // sparse-attention: a workgroup takes ROWS queries of a tile through the keys of the tile's list, CHUNK at a time, and then
 // through its residual groups; see online-softmax.wgsl. A group's stand-in is made on the way into workgroup memory: the
 // sums of the group (residual-groups.wgsl) minus the rows of what the list names of it, over their number.
-// Constants: HEAD_DIM, ROWS, LANES, CHUNK, BLOCK.
+// Constants: HEAD_DIM, ROWS, LANES, CHUNK.
 
 // include: online-softmax
 
@@ -14,6 +14,7 @@ struct Params {
   head_stride: u32,
   token_stride: u32,
   tile_queries: u32,
+  block: u32, // keys of a block
   slots: u32,
   group: u32, // keys of a residual group; 0: none
   groups: u32,
@@ -22,6 +23,7 @@ struct Params {
   scale: f32,
   minus_infinity: f32,
   nan: f32,
+  no_bound: u32, // 2^32 − 1
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -51,14 +53,15 @@ fn slot_from(list: u32, block: u32, list_entries: u32) -> u32 {
   return low;
 }
 
-// Sum over a group minus what the list names of it; `part` is a vector of a row.
+// Sum over a group minus what the list names of it; `part` is a vector of a row. One loop over slots and positions:
+// Mesa 25 takes up to a minute for a shader with one in the other.
 fn left_of_group(key_base: u32, group_base: u32, list: u32, group: u32, in_chunk: u32, part: u32) -> vec4f {
   var sum = groups[(group_base + group) * WIDTH + part];
-  for (var slot = first_slot[in_chunk]; slot < end_slot[in_chunk]; slot++) {
-    let start = u32(lists[list + slot]) * BLOCK;
-    for (var position = start; position < min(start + BLOCK, params.keys); position++) {
-      sum -= rows[(key_base + position) * WIDTH + part];
-    }
+  let first = first_slot[in_chunk] * params.block;
+  let end = end_slot[in_chunk] * params.block;
+  for (var i = first; i < end; i++) {
+    let position = u32(lists[list + i / params.block]) * params.block + i % params.block;
+    if (position < params.keys) { sum -= rows[(key_base + position) * WIDTH + part]; }
   }
   return sum;
 }
@@ -96,11 +99,11 @@ fn main(
   let list_entries = workgroupUniformLoad(&entries);
   let shift = i32(params.keys) - i32(params.queries);
 
-  for (var start = 0u; start < list_entries * BLOCK; start += CHUNK) {
+  for (var start = 0u; start < list_entries * params.block; start += CHUNK) {
     for (var k = thread; k < CHUNK; k += THREADS) {
-      let slot = (start + k) / BLOCK;
+      let slot = (start + k) / params.block;
       var position = params.keys;
-      if (slot < list_entries) { position = u32(lists[list + slot]) * BLOCK + (start + k) % BLOCK; }
+      if (slot < list_entries) { position = u32(lists[list + slot]) * params.block + (start + k) % params.block; }
       let is_key = position < params.keys;
       position_of[k] = min(position, params.keys - 1u);
       let facts = rows[(key_base + position_of[k]) * WIDTH + WIDTH - 1u];
@@ -125,8 +128,8 @@ fn main(
       let group = start + k;
       var left = 0.0;
       if (group < params.groups) {
-        first_slot[k] = slot_from(list, group * params.group / BLOCK, list_entries);
-        end_slot[k] = slot_from(list, (group + 1u) * params.group / BLOCK, list_entries);
+        first_slot[k] = slot_from(list, group * params.group / params.block, list_entries);
+        end_slot[k] = slot_from(list, (group + 1u) * params.group / params.block, list_entries);
         left = left_of_group(key_base, group_base, list, group, k, WIDTH - 1u).x;
       }
       stand_ins_for[k] = left;
