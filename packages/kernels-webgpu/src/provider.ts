@@ -28,8 +28,9 @@ export const provider: WebGpuBackendProvider = {
     if (typeof adapter === 'string') return { available: false, reason: adapter };
     const device = describe(adapter.info);
     return {
-      available: true,
-      reason: device,
+      // Opening it is possible all the same; to be chosen by itself it is too slow.
+      available: !isSoftware(adapter.info),
+      reason: isSoftware(adapter.info) ? `the only adapter runs on the CPU: ${device}` : device,
       device,
       features: [...adapter.features].filter((feature) => wantedFeatures.some((wanted) => wanted === feature)),
       limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
@@ -77,4 +78,9 @@ async function findAdapter({ powerPreference }: WebGpuOpenOptions): Promise<GPUA
 function describe({ vendor, architecture, description, device }: GPUAdapterInfo): string {
   const parts = [[vendor, architecture].filter(Boolean).join(' '), description || device].filter(Boolean);
   return parts.join(', ') || 'a GPU that gives no name';
+}
+
+/** Adapters that compute on the CPU, more slowly than the CPU backend does. */
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(describe(info));
 }

@@ -1,6 +1,7 @@
 // Every op and case of the conformance suite inside a page of Chromium, on its SwiftShader.
 
 import { describeInBrowser, type Site, serve, testConformanceIn, workspace } from '@flashmla/browser-testing';
+import type {} from '@flashmla/browser-testing/page';
 import type { DeviceInfo } from '@flashmla/tensor';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
