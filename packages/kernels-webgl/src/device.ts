@@ -1,0 +1,261 @@
+// The device: textures, the programs that gpu.js makes of shaders, and their runs.
+//
+// gpu.js compiles, binds and draws; which texture lies where, uploading and reading back are done here on its context.
+// It keeps the texture of a kernel's last run, and would write to it again: each run is given one of its own, which then
+// belongs to the caller, and the kernel is left with one of two texels.
+
+import { FlashMLAError } from '@flashmla/tensor';
+import { closeContext } from './context.ts';
+import type { Gpu, GpuJs, GpuKernel, GpuTexture } from './gpu-js.ts';
+import { type TextureSize, textureSize, widthBits } from './layout.ts';
+import { channelsOf, type Shader } from './shader.ts';
+
+/** A texture and how many of its texels are elements. */
+export interface Elements {
+  readonly texture: WebGLTexture;
+  readonly elements: number;
+  readonly channels: 1 | 2;
+}
+
+/** gpu.js cuts every loop that it translates off at this; 1000 if nothing is said. */
+const LOOP_MAX_ITERATIONS = 2 ** 31 - 1;
+
+/** Reads that are done at once are answered at once; those that are not must not keep the page's thread busy. */
+const QUICK_POLLS = 50;
+
+export class Device {
+  readonly maxTextureSize: number;
+  readonly #gpuJs: GpuJs;
+  readonly #gpu: Gpu;
+  readonly #gl: WebGL2RenderingContext;
+  readonly #kernels = new Map<string, GpuKernel>();
+  readonly #framebuffer: WebGLFramebuffer;
+  /** What a shader is given for a texture that the problem has not. */
+  readonly #none: Elements;
+  #closed = false;
+
+  constructor(gpuJs: GpuJs, gl: WebGL2RenderingContext) {
+    this.#gpuJs = gpuJs;
+    this.#gl = gl;
+    // Instead of the context's canvas: gpu.js makes that as large as the largest texture, in memory that nobody looks at.
+    this.#gpu = new gpuJs.GPU({ mode: 'webgl2', canvas: { width: 1, height: 1 }, context: gl });
+    this.maxTextureSize = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+    this.#framebuffer = gl.createFramebuffer();
+    this.#none = this.upload(new Float32Array(1), 1);
+  }
+
+  /** A texture with these texels. */
+  upload(texels: Float32Array, channels: 1 | 2): Elements {
+    const gl = this.#gl;
+    const elements = texels.length / channels;
+    const texture = this.#create(elements, channels);
+    const { width } = textureSize(elements, this.maxTextureSize);
+    const format = channels === 1 ? gl.RED : gl.RG;
+    gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, false);
+    const whole = Math.floor(elements / width);
+    if (whole > 0) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, whole, format, gl.FLOAT, texels);
+    const rest = elements - whole * width;
+    if (rest > 0) {
+      const row = texels.subarray(whole * width * channels);
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, whole, rest, 1, format, gl.FLOAT, row);
+    }
+    return { texture, elements, channels };
+  }
+
+  /** Runs a shader over `elements` elements; the texture that comes of it belongs to the caller. */
+  run(shader: Shader, elements: number, values: Readonly<Record<string, Elements | number | undefined>>): Elements {
+    const { width, height } = textureSize(elements, this.maxTextureSize);
+    const kernel = this.#kernel(shader);
+    const given = shader.parameters.map(({ name, kind }) => {
+      const value = values[name];
+      if (kind === 'sampler2D') return this.#wrap((value as Elements | undefined) ?? this.#none);
+      if (typeof value === 'number') return value;
+      throw new FlashMLAError('backend-failed', `[kernels-webgl] ${shader.name} was given no ${name}; report this.`);
+    });
+    kernel.setOutput([width, height]);
+    const { texture } = kernel(...given, elements);
+    this.#checkMode(shader, kernel);
+    texture._refs = (texture._refs ?? 1) + 1;
+    kernel.setOutput([1, 2]);
+    texture._refs = 0;
+    return { texture, elements, channels: channelsOf(shader) };
+  }
+
+  /** The texels; everything that was run before is done by then. */
+  async read({ texture, elements, channels }: Elements): Promise<Float32Array> {
+    const gl = this.#gl;
+    const { width } = textureSize(elements, this.maxTextureSize);
+    const rows = Math.ceil(elements / width);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#framebuffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    // All four channels are what every device gives; just those that there are is up to it.
+    const tight = channels === 1 ? gl.RED : gl.RG;
+    const isTight =
+      gl.getParameter(gl.IMPLEMENTATION_COLOR_READ_FORMAT) === tight &&
+      gl.getParameter(gl.IMPLEMENTATION_COLOR_READ_TYPE) === gl.FLOAT;
+    const stride = isTight ? channels : 4;
+    const pixels = new Float32Array(width * rows * stride);
+    const buffer = gl.createBuffer();
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, pixels.byteLength, gl.STREAM_READ);
+    gl.readPixels(0, 0, width, rows, isTight ? tight : gl.RGBA, gl.FLOAT, 0);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
+    try {
+      await this.finish();
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, pixels);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    } finally {
+      gl.deleteBuffer(buffer);
+    }
+    if (stride === channels) return pixels.slice(0, elements * channels);
+    return Float32Array.from({ length: elements * channels }, (_, i) =>
+      channels === 1 ? pixels[4 * i]! : pixels[4 * (i >> 1) + (i & 1)]!,
+    );
+  }
+
+  /** Resolves when all that was run is done; rejects when the device failed at it. */
+  async finish(): Promise<void> {
+    const gl = this.#gl;
+    this.checkAlive();
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    try {
+      for (let poll = 0; ; poll++) {
+        this.checkAlive();
+        const status = gl.clientWaitSync(fence!, 0, 0);
+        if (status === gl.ALREADY_SIGNALED || status === gl.CONDITION_SATISFIED) break;
+        await nextTask(poll < QUICK_POLLS);
+      }
+    } finally {
+      gl.deleteSync(fence);
+    }
+    const error = gl.getError();
+    if (error === gl.NO_ERROR) return;
+    const what = error === gl.OUT_OF_MEMORY ? 'it is out of memory; shorten the input' : `WebGL error ${error}`;
+    throw new FlashMLAError('backend-failed', `[kernels-webgl] the GPU failed: ${what}, or use another backend.`);
+  }
+
+  delete({ texture }: Elements): void {
+    this.#gl.deleteTexture(texture);
+  }
+
+  /** Raises once the device is closed or the browser took the GPU away. */
+  checkAlive(): void {
+    if (this.#closed) throw new FlashMLAError('disposed', '[kernels-webgl] the backend was disposed; open another.');
+    if (this.#gl.isContextLost()) {
+      throw new FlashMLAError(
+        'backend-failed',
+        '[kernels-webgl] the browser took the GPU away (context lost), and with it all tensors; open another backend.',
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#gpu.destroy();
+    closeContext(this.#gl);
+  }
+
+  #create(elements: number, channels: 1 | 2): WebGLTexture {
+    const gl = this.#gl;
+    const { width, height } = textureSize(elements, this.maxTextureSize);
+    const texture = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, channels === 1 ? gl.R32F : gl.RG32F, width, height);
+    // Float textures are not filterable: with the default filter they would read as black.
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    return texture;
+  }
+
+  /** As gpu.js takes textures that it did not make. */
+  #wrap({ texture, elements, channels }: Elements): GpuTexture {
+    const { width, height }: TextureSize = textureSize(elements, this.maxTextureSize);
+    return new this.#gpuJs.Texture({
+      texture,
+      size: [width, height],
+      dimensions: [width, height, 1],
+      output: [width, height],
+      context: this.#gl,
+      kernel: this,
+      type: `ArrayTexture(${channels})`,
+    });
+  }
+
+  #kernel(shader: Shader): GpuKernel {
+    let kernel = this.#kernels.get(shader.name);
+    if (!kernel) {
+      kernel = this.#gpu.createKernel(callOf(shader), {
+        nativeFunctions: [{ name: 'run', ...this.#entryOf(shader) }],
+        argumentTypes: Object.fromEntries([...typesOf(shader), ['count', 'Integer']]),
+        returnType: RETURN_TYPES[shader.returns],
+        output: [1, 2],
+        precision: 'single',
+        tactic: 'precision',
+        pipeline: true,
+        dynamicOutput: true,
+        dynamicArguments: true,
+        strictIntegers: true,
+        loopMaxIterations: LOOP_MAX_ITERATIONS,
+      });
+      this.#kernels.set(shader.name, kernel);
+    }
+    return kernel;
+  }
+
+  /** The shader, and the function that finds out which element it is at. */
+  #entryOf(shader: Shader) {
+    const parameters = shader.parameters.map(({ name, kind }) =>
+      kind === 'sampler2D' ? `sampler2D ${name}, ivec2 ${name}Size, ivec3 ${name}Dim` : `${kind} ${name}`,
+    );
+    const source = [
+      `const int WIDTH_BITS = ${widthBits(this.maxTextureSize)};`,
+      shader.source,
+      `${shader.returns} run(${[...parameters, 'int count', 'int threadX', 'int threadY'].join(', ')}) {`,
+      '  int i = threadX + (threadY << WIDTH_BITS);',
+      `  if (i >= count) return ${shader.returns}(0.0);`,
+      `  return element(${['i', ...shader.parameters.map(({ name }) => name)].join(', ')});`,
+      '}',
+    ].join('\n');
+    const argumentTypes = [...typesOf(shader), ['count', 'Integer'], ['threadX', 'Integer'], ['threadY', 'Integer']];
+    return { source, argumentTypes: Object.fromEntries(argumentTypes), returnType: RETURN_TYPES[shader.returns] };
+  }
+
+  /** gpu.js falls back to JavaScript on the CPU with a warning; here that is an error. */
+  #checkMode(shader: Shader, { kernel }: GpuKernel): void {
+    if (this.#gpu.mode === 'webgl2' && kernel instanceof this.#gpuJs.WebGL2Kernel) return;
+    throw new FlashMLAError(
+      'backend-failed',
+      `[kernels-webgl] gpu.js did not run ${shader.name} on WebGL2 but on ${kernel.constructor.name}; use another backend.`,
+    );
+  }
+}
+
+const RETURN_TYPES = { float: 'Float', vec2: 'Array(2)' } as const;
+const ARGUMENT_TYPES = { sampler2D: 'ArrayTexture(1)', int: 'Integer', float: 'Float' } as const;
+
+const typesOf = ({ parameters }: Shader): [string, string][] =>
+  parameters.map(({ name, kind }) => [name, ARGUMENT_TYPES[kind]]);
+
+/** The JavaScript that gpu.js translates: nothing but the call. As text, since a minifier may rename what it takes apart. */
+function callOf({ parameters }: Shader): string {
+  const names = [...parameters.map(({ name }) => name), 'count'].join(', ');
+  return `function (${names}) { return run(${names}, this.thread.x, this.thread.y); }`;
+}
+
+/** Lets the page do something else: at once, or after a moment. */
+function nextTask(quick: boolean): Promise<void> {
+  if (!quick) return new Promise((resolve) => setTimeout(resolve, 1));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}

@@ -1,0 +1,57 @@
+// What every shader reads its tensors with. WIDTH_BITS is a constant of the device (../layout.ts).
+
+vec2 pairAt(sampler2D t, int i) {
+  return texelFetch(t, ivec2(i & ((1 << WIDTH_BITS) - 1), i >> WIDTH_BITS), 0).rg;
+}
+
+float at(sampler2D t, int i) {
+  return pairAt(t, i).x;
+}
+
+// int32 tensors are halves of 16 bits.
+int intAt(sampler2D t, int i) {
+  vec2 halves = pairAt(t, i);
+  return (int(halves.x) << 16) | int(halves.y);
+}
+
+vec2 halvesOf(int value) {
+  return vec2(float(value >> 16), float(value & 65535));
+}
+
+// Stands for 'not there' in scores and logits. Not −∞: drivers may compile as if there were no infinities, so those
+// are only ever written, as results.
+const float LOWEST = -3.402823466e38;
+const float HIGHEST = 3.402823466e38;
+
+float negativeInfinity() {
+  return uintBitsToFloat(0xff800000u);
+}
+
+float notANumber() {
+  return uintBitsToFloat(0x7fc00000u);
+}
+
+// Where the features of a token begin in [batch, heads, tokens, features] or, tokens first, [batch, tokens, heads, features].
+int tokenStart(int batch, int head, int token, int heads, int tokens, int features, int tokensFirst) {
+  int row = tokensFirst == 1 ? (batch * tokens + token) * heads + head : (batch * heads + head) * tokens + token;
+  return row * features;
+}
+
+// The other way round: (batch, head, token) of the row-th run of features.
+ivec3 tokenOf(int row, int heads, int tokens, int tokensFirst) {
+  int inner = tokensFirst == 1 ? heads : tokens;
+  int middle = tokensFirst == 1 ? tokens : heads;
+  int a = row % inner;
+  int b = (row / inner) % middle;
+  int batch = row / (inner * middle);
+  return tokensFirst == 1 ? ivec3(batch, a, b) : ivec3(batch, b, a);
+}
+
+bool isPresent(sampler2D mask, int hasMask, int i) {
+  return hasMask == 0 || at(mask, i) != 0.0;
+}
+
+// The token at a position of an order; the natural order where none is given.
+int ordered(sampler2D order, int hasOrder, int start, int position) {
+  return hasOrder == 0 ? position : intAt(order, start + position);
+}
