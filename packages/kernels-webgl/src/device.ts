@@ -173,7 +173,7 @@ export class Device {
   }
 
   /** As gpu.js takes textures that it did not make. */
-  #wrap({ texture, elements, channels }: Elements): GpuTexture {
+  #wrap({ texture, elements }: Elements): GpuTexture {
     const { width, height }: TextureSize = textureSize(elements, this.maxTextureSize);
     return new this.#gpuJs.Texture({
       texture,
@@ -182,7 +182,8 @@ export class Device {
       output: [width, height],
       context: this.#gl,
       kernel: this,
-      type: `ArrayTexture(${channels})`,
+      // To gpu.js a sampler whatever its channels: shaders read the texels themselves.
+      type: ARGUMENT_TYPES.sampler2D,
     });
   }
 

@@ -31,6 +31,15 @@ float notANumber() {
   return uintBitsToFloat(0x7fc00000u);
 }
 
+// SwiftShader's exp(NaN) and log(NaN) are ∞.
+float exponential(float x) {
+  return isnan(x) ? x : exp(x);
+}
+
+float logarithm(float x) {
+  return isnan(x) ? x : log(x);
+}
+
 // Where the features of a token begin in [batch, heads, tokens, features] or, tokens first, [batch, tokens, heads, features].
 int tokenStart(int batch, int head, int token, int heads, int tokens, int features, int tokensFirst) {
   int row = tokensFirst == 1 ? (batch * tokens + token) * heads + head : (batch * heads + head) * tokens + token;
