@@ -17,7 +17,10 @@ export interface Elements {
   readonly channels: 1 | 2;
 }
 
-/** gpu.js cuts every loop that it translates off at this; 1000 if nothing is said. */
+/**
+ * gpu.js silently cuts loops that it translates off at this, 1000 if nothing is said. The loops of shaders are GLSL, which
+ * it does not translate; should one be written in JavaScript, it is not cut.
+ */
 const LOOP_MAX_ITERATIONS = 2 ** 31 - 1;
 
 /** Reads that are done at once are answered at once; those that are not must not keep the page's thread busy. */
@@ -72,9 +75,11 @@ export class Device {
       if (typeof value === 'number') return value;
       throw new FlashMLAError('backend-failed', `[kernels-webgl] ${shader.name} was given no ${name}; report this.`);
     });
-    kernel.setOutput([width, height]);
-    const { texture } = kernel(...given, elements);
-    this.#checkMode(shader, kernel);
+    const texture = this.#onWebGL2(shader, kernel, () => {
+      kernel.setOutput([width, height]);
+      return kernel(...given, elements).texture;
+    });
+    // gpu.js counts who holds a texture: one more than the kernel, and the kernel lets go of it without deleting it.
     texture._refs = (texture._refs ?? 1) + 1;
     kernel.setOutput([1, 2]);
     texture._refs = 0;
@@ -125,12 +130,13 @@ export class Device {
       for (let poll = 0; ; poll++) {
         this.checkAlive();
         const status = gl.clientWaitSync(fence!, 0, 0);
-        if (status === gl.ALREADY_SIGNALED || status === gl.CONDITION_SATISFIED) break;
+        if (status !== gl.TIMEOUT_EXPIRED) break;
         await nextTask(poll < QUICK_POLLS);
       }
     } finally {
       gl.deleteSync(fence);
     }
+    this.checkAlive();
     const error = gl.getError();
     if (error === gl.NO_ERROR) return;
     const what = error === gl.OUT_OF_MEMORY ? 'it is out of memory; shorten the input' : `WebGL error ${error}`;
@@ -226,12 +232,20 @@ export class Device {
     return { source, argumentTypes: Object.fromEntries(argumentTypes), returnType: RETURN_TYPES[shader.returns] };
   }
 
-  /** gpu.js falls back to JavaScript on the CPU with a warning; here that is an error. */
-  #checkMode(shader: Shader, { kernel }: GpuKernel): void {
-    if (this.#gpu.mode === 'webgl2' && kernel instanceof this.#gpuJs.WebGL2Kernel) return;
+  /** What `run` gives. gpu.js would fall back to JavaScript on the CPU with a warning; here that is an error. */
+  #onWebGL2<Result>(shader: Shader, kernel: GpuKernel, run: () => Result): Result {
+    let cause: unknown;
+    try {
+      const result = run();
+      if (this.#gpu.mode === 'webgl2' && kernel.kernel instanceof this.#gpuJs.WebGL2Kernel) return result;
+    } catch (error) {
+      cause = error;
+    }
+    const why = cause instanceof Error ? cause.message : `it took ${kernel.kernel.constructor.name}`;
     throw new FlashMLAError(
       'backend-failed',
-      `[kernels-webgl] gpu.js did not run ${shader.name} on WebGL2 but on ${kernel.constructor.name}; use another backend.`,
+      `[kernels-webgl] gpu.js did not run ${shader.name} on WebGL2: ${why}. Use another backend, and report this.`,
+      { cause },
     );
   }
 }

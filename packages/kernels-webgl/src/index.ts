@@ -3,4 +3,4 @@
 export { planOf } from './kernels/index.ts';
 export type { Step, WebGLPlan } from './plan.ts';
 export { provider, type WebGLBackendProvider, type WebGLOpenOptions } from './provider.ts';
-export { WebGLBackend } from './webgl-backend.ts';
+export type { WebGLBackend } from './webgl-backend.ts';

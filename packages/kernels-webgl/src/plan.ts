@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: passes over textures, and what they hold. Pure.
 
-import { costOf, inputSpecs, outputSpecs, type Plan, type Problem } from '@flashmla/tensor';
+import { costOf, elementCount, inputSpecs, outputSpecs, type Plan, type Problem } from '@flashmla/tensor';
 import { maxElements, textureBytes } from './layout.ts';
 import { channelsOf, type Shader } from './shader.ts';
 
@@ -37,6 +37,8 @@ export interface Kernel<P> {
   steps(problem: P): readonly Step[];
   /** Multiply-adds of all elements of all steps, masked ones included. */
   issuedMultiplyAdds(problem: P): number;
+  /** The largest whole number that one of its textures holds as a float, if any does. */
+  largestIndex?(problem: P): number;
 }
 
 export function makePlan(problem: Problem, kernel: Kernel<Problem>, maxTextureSize: number): WebGLPlan {
@@ -79,34 +81,28 @@ function peakBytes(
   return peak;
 }
 
-/** Refuses what would need a texture larger than there is, or an index that 24 bits of a float don't hold. */
-export function refusesSize(problem: Problem, steps: readonly Step[], maxTextureSize: number): Refusal | undefined {
-  const most = maxElements(maxTextureSize);
-  const sizes: [string, number][] = [
-    ...Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).map(
-      ([name, { shape }]): [string, number] => [name, shape.reduce((a, b) => a * b, 1)],
-    ),
-    ...steps.map(({ output, elements }): [string, number] => [output, elements]),
-  ];
-  const tooLarge = sizes.find(([, elements]) => elements > most);
-  if (tooLarge) {
-    const [name, elements] = tooLarge;
+/** The largest of the whole numbers that float32 tells apart from all others. */
+const MAX_INDEX = 2 ** 24;
+
+/** Refuses what would need a texture larger than there is, or an index that a float does not hold. */
+export function refusesSize(problem: Problem, kernel: Kernel<Problem>, maxTextureSize: number): Refusal | undefined {
+  const index = kernel.largestIndex?.(problem) ?? 0;
+  if (index > MAX_INDEX) {
     return {
-      reason: `'${name}' has ${elements} elements, and a texture of this device holds ${most}`,
-      advice: 'shorten the input, run smaller batches, or use a backend without this limit',
-    };
-  }
-  const counted = Object.entries(problem).find(
-    ([name, value]) => ['queries', 'keys', 'tokens'].includes(name) && value > MAX_INDEX,
-  );
-  if (counted) {
-    return {
-      reason: `${counted[0]} is ${counted[1]}, and indices are floats here, exact up to ${MAX_INDEX}`,
+      reason: `it counts up to ${index} in floats, which are exact up to ${MAX_INDEX}`,
       advice: 'shorten the input, or use a backend without this limit',
     };
   }
-  return undefined;
+  const most = maxElements(maxTextureSize);
+  const tensors = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
+  const sizes: [string, number][] = [
+    ...tensors.map(([name, { shape }]): [string, number] => [name, elementCount(shape)]),
+    ...kernel.steps(problem).map(({ output, elements }): [string, number] => [output, elements]),
+  ];
+  const tooLarge = sizes.find(([, elements]) => elements > most);
+  if (!tooLarge) return undefined;
+  return {
+    reason: `'${tooLarge[0]}' has ${tooLarge[1]} elements, and a texture of this device holds ${most}`,
+    advice: 'shorten the input, run smaller batches, or use a backend without this limit',
+  };
 }
-
-/** The largest of the whole numbers that float32 tells apart from all others. */
-const MAX_INDEX = 2 ** 24;

@@ -50,4 +50,5 @@ export const contentOrder: Kernel<ContentOrderProblem> = {
     ];
   },
   issuedMultiplyAdds: (p) => 2 * p.batch * p.heads * p.tokens * p.rank * levelsOf(p),
+  largestIndex: ({ tokens }) => tokens,
 };

@@ -30,7 +30,7 @@ const kernelOf = ({ op }: Problem) => kernels[op] as Kernel<Problem>;
 
 /** Why a problem can't be done where textures are at most `maxTextureSize` wide and high. */
 export function refusal(problem: Problem, maxTextureSize: number): Refusal | undefined {
-  return refusesSize(problem, kernelOf(problem).steps(problem), maxTextureSize);
+  return refusesSize(problem, kernelOf(problem), maxTextureSize);
 }
 
 /** Passes and memory of a problem: pure, so that they are tested without running anything. */

@@ -3,7 +3,7 @@
 // (../shaders/ranked-*.glsl).
 
 import { ceilDivide } from '@flashmla/tensor';
-import type { Step } from '../plan.ts';
+import { NONE, type Step } from '../plan.ts';
 import { shader } from '../shader.ts';
 import countsSource from '../shaders/ranked-counts.glsl';
 import listsSource from '../shaders/ranked-lists.glsl';
@@ -25,10 +25,17 @@ export const thresholdStep = (scores: string, output: string, rows: number, colu
 /** `output` [rows, slots] int32: the `slots` best of `scores` [rows, columns], ascending, then −1. */
 export function listSteps(scores: string, output: string, rows: number, columns: number, slots: number): Step[] {
   const chunk = Math.max(1, Math.ceil(Math.sqrt(columns)));
-  const common = { scores, least: 'least', columns, chunk, chunks: ceilDivide(columns, chunk) };
+  const chunks = ceilDivide(columns, chunk);
+  // Without columns no pass has made scores, and all slots are empty.
+  const common = { scores: columns > 0 ? scores : NONE, least: 'least', columns, chunk, chunks };
   return [
-    thresholdStep(scores, 'least', rows, columns, slots),
-    { shader: counts, output: 'counts', elements: rows * common.chunks, arguments: common },
-    { shader: lists, output, elements: rows * slots, arguments: { ...common, counts: 'counts', slots } },
+    thresholdStep(common.scores, 'least', rows, columns, slots),
+    { shader: counts, output: 'counts', elements: rows * chunks, arguments: common },
+    {
+      shader: lists,
+      output,
+      elements: rows * slots,
+      arguments: { ...common, counts: chunks > 0 ? 'counts' : NONE, slots },
+    },
   ];
 }

@@ -105,4 +105,6 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
     const cut = queries + keys * (groups > 0 ? 2 : 1);
     return batch * heads * rank * (ceilDivide(queries, tileQueries) * (blocks + groups) + cut);
   },
+
+  largestIndex: ({ queries, keys }) => Math.max(queries, keys),
 };

@@ -167,4 +167,6 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const sums = p.residualGroup > 0 ? p.batch * p.heads * p.keys : 0;
     return 2 * p.headDim * (rowsOf(p) * perQuery + sums);
   },
+
+  largestIndex: ({ queries, keys }) => Math.max(queries, keys),
 };
