@@ -9,6 +9,7 @@ import { brotliCompressSync } from 'node:zlib';
 const budgets = {
   '@flashmla/tensor': 16,
   '@flashmla/kernels-cpu': 32,
+  '@flashmla/kernels-webgl': 23,
   '@flashmla/backend': 4,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,

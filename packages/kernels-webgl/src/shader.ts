@@ -1,5 +1,6 @@
-// A shader of this package: a GLSL function `element(int i, …)` that gives element i of its output. Its parameters are
-// found in its own signature, so that a plan can name them and nothing has to be listed twice.
+// A shader of this package: a GLSL function `element(int i, …)` that gives element i of its output
+// (docs/decisions/0009). Its parameters are found in its own signature, so that a plan can name them and nothing has to be
+// listed twice.
 
 import common from './shaders/common.glsl';
 

@@ -26,6 +26,14 @@ const linearOf = (rows: number, inFeatures: number, outFeatures: number): Proble
   activation: 'none',
 });
 
+/** What gpu.js leaves in the page, under the name of WebGPU's interface. */
+const gpuJs = () =>
+  globalThis.GPU as unknown as {
+    WebGL2Kernel: object;
+    CPUKernel: new (source: string, settings: object) => object;
+    prototype: object;
+  };
+
 /** What an action raised, as text. */
 async function errorOf(action: () => unknown): Promise<string> {
   try {
@@ -96,8 +104,8 @@ const suite = {
     const problem: Problem = { op: 'embedding', rows, modelDim: width, vocabulary: rows, positions: 0, types: 0 };
     const { output } = await execute(backend, problem, { word, tokenIds });
     using gathered = output!;
-    const values = await gathered.data();
-    return values.reduce((wrong: number, value, i) => {
+    const values = (await gathered.data()) as Float32Array;
+    return values.reduce((wrong, value, i) => {
       const expected = table[ids[Math.floor(i / width)]! * width + (i % width)];
       return wrong + Number(value !== expected);
     }, 0);
@@ -132,7 +140,7 @@ const suite = {
   /** What comes of an op when gpu.js finds that WebGL2 can't take its arguments and falls back to the CPU. */
   errorOfFallback: () =>
     replacing(
-      GPU.WebGL2Kernel,
+      gpuJs().WebGL2Kernel,
       'lookupKernelValueType',
       () => null,
       async () => {
@@ -145,7 +153,7 @@ const suite = {
   /** The same when the fallback gives a result: kernels that gpu.js runs in JavaScript from the start. */
   errorOfCpuKernel: () =>
     replacing(
-      GPU.prototype,
+      gpuJs().prototype,
       'createKernel',
       () => cpuKernel(),
       async () => {
@@ -199,13 +207,11 @@ function cpuKernel() {
   const kernel = () => ({ texture: {} });
   return Object.assign(kernel, {
     setOutput() {},
-    kernel: new GPU.CPUKernel('function () { return 1; }', { output: [1] }),
+    kernel: new (gpuJs().CPUKernel)('function () { return 1; }', { output: [1] }),
   });
 }
 
 declare global {
   var kernelsWebgl: typeof suite;
-  /** What gpu.js leaves in the page. */
-  var GPU: { WebGL2Kernel: object; CPUKernel: new (source: string, settings: object) => object; prototype: object };
 }
 globalThis.kernelsWebgl = suite;
