@@ -13,7 +13,7 @@ export function openContext(): Found {
         : undefined;
   if (!canvas) return { reason: 'WebGL2 is in browsers only; use @flashmla/kernels-cpu here' };
   canvas.width = canvas.height = 1;
-  // A union of two overloads has no call signature of its own.
+  // Both kinds have this overload; their union has none.
   const gl = (canvas as HTMLCanvasElement).getContext('webgl2', { alpha: false, depth: false, antialias: false });
   if (!gl) return { reason: 'this browser gives no WebGL2 context; update it, or turn hardware acceleration on' };
   if (!gl.getExtension('EXT_color_buffer_float')) {
@@ -22,6 +22,12 @@ export function openContext(): Found {
   }
   return { gl, renderer: rendererOf(gl) };
 }
+
+/**
+ * Whether a renderer is the CPU, by the names of those there are. The context attribute failIfMajorPerformanceCaveat is
+ * meant to tell, but Chromium 156 gives a context on SwiftShader all the same.
+ */
+export const isSoftware = (renderer: string): boolean => /swiftshader|llvmpipe|softpipe|basic render/i.test(renderer);
 
 /** Browsers keep few contexts, and drop the oldest when there are too many: one that is not needed must be given back. */
 export function closeContext(gl: WebGL2RenderingContext): void {

@@ -15,6 +15,9 @@ Object.assign(HTMLCanvasElement.prototype, {
   },
 });
 
+/** Of WEBGL_debug_renderer_info. */
+const UNMASKED_RENDERER = 0x9246;
+
 const opened = serveConformance(provider);
 
 const linearOf = (rows: number, inFeatures: number, outFeatures: number): Problem => ({
@@ -59,6 +62,15 @@ const ones = (count: number) => new Float32Array(count).fill(1);
 
 const suite = {
   probe: () => provider.probe(),
+
+  /** The probe, where the browser names another GPU than it has. */
+  probeOn(renderer: string) {
+    const { getParameter } = WebGL2RenderingContext.prototype;
+    function named(this: WebGL2RenderingContext, name: number) {
+      return name === UNMASKED_RENDERER ? renderer : getParameter.call(this, name);
+    }
+    return replacing(WebGL2RenderingContext.prototype, 'getParameter', named, () => provider.probe());
+  },
 
   supports: (problem: Problem) => opened().supports(problem),
 

@@ -86,11 +86,21 @@ describeInBrowser('gpu.js and WebGL2 in Chromium', (open) => {
   });
 
   describe('contexts', () => {
-    test('a probe tells the device and leaves no context open', async () => {
-      expect(await page.evaluate(() => kernelsWebgl.probe())).toMatchObject({
+    test('a probe tells the device', async () => {
+      expect(await page.evaluate(() => kernelsWebgl.probeOn('A GPU'))).toMatchObject({
         available: true,
-        device: expect.stringMatching(/^WebGL2 through gpu\.js, .*SwiftShader/),
+        device: 'WebGL2 through gpu.js, A GPU',
       });
+    });
+
+    test('a probe passes over a GPU that the CPU computes, which would be slower than the CPU backend', async () => {
+      expect(await page.evaluate(() => kernelsWebgl.probe())).toEqual({
+        available: false,
+        reason: expect.stringMatching(/computed by the CPU here \(.*SwiftShader.*\).*hardware acceleration/),
+      });
+    });
+
+    test('a probe leaves no context open', async () => {
       expect(await page.evaluate(() => kernelsWebgl.openAfterProbes(40))).toBe(0);
       // Browsers keep about 16; the one that is in use must not be among those dropped.
       expect(await page.evaluate(() => kernelsWebgl.sumOfOnes(3))).toBe(3);
