@@ -7,10 +7,10 @@
 import { FlashMLAError } from '@flashmla/tensor';
 import { closeContext } from './context.ts';
 import type { Gpu, GpuJs, GpuKernel, GpuTexture } from './gpu-js.ts';
-import { type TextureSize, textureSize, widthBits } from './layout.ts';
+import { textureSize, widthBits } from './layout.ts';
 import { channelsOf, type Shader } from './shader.ts';
 
-/** A texture and how many of its texels are elements. */
+/** A texture, and how many elements of how many floats each are in it. */
 export interface Elements {
   readonly texture: WebGLTexture;
   readonly elements: number;
@@ -47,27 +47,28 @@ export class Device {
     this.#none = this.upload(new Float32Array(1), 1);
   }
 
-  /** A texture with these texels. */
-  upload(texels: Float32Array, channels: 1 | 2): Elements {
+  /** A texture with these floats. */
+  upload(floats: Float32Array, channels: 1 | 2): Elements {
     const gl = this.#gl;
-    const elements = texels.length / channels;
-    const texture = this.#create(elements, channels);
-    const { width } = textureSize(elements, this.maxTextureSize);
-    const format = channels === 1 ? gl.RED : gl.RG;
+    const texture = this.#create(floats.length);
+    const { width } = textureSize(floats.length, this.maxTextureSize);
     gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, false);
-    const whole = Math.floor(elements / width);
-    if (whole > 0) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, whole, format, gl.FLOAT, texels);
-    const rest = elements - whole * width;
-    if (rest > 0) {
-      const row = texels.subarray(whole * width * channels);
-      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, whole, rest, 1, format, gl.FLOAT, row);
+    const whole = Math.floor(floats.length / (4 * width));
+    if (whole > 0) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, whole, gl.RGBA, gl.FLOAT, floats);
+    const rest = floats.subarray(4 * width * whole);
+    if (rest.length > 0) {
+      const texels = Math.ceil(rest.length / 4);
+      const row = new Float32Array(4 * texels);
+      row.set(rest);
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, whole, texels, 1, gl.RGBA, gl.FLOAT, row);
     }
-    return { texture, elements, channels };
+    return { texture, elements: floats.length / channels, channels };
   }
 
   /** Runs a shader over `elements` elements; the texture that comes of it belongs to the caller. */
   run(shader: Shader, elements: number, values: Readonly<Record<string, Elements | number | undefined>>): Elements {
-    const { width, height } = textureSize(elements, this.maxTextureSize);
+    const channels = channelsOf(shader);
+    const { width, height } = textureSize(elements * channels, this.maxTextureSize);
     const kernel = this.#kernel(shader);
     const given = shader.parameters.map(({ name, kind }) => {
       const value = values[name];
@@ -83,27 +84,22 @@ export class Device {
     texture._refs = (texture._refs ?? 1) + 1;
     kernel.setOutput([1, 2]);
     texture._refs = 0;
-    return { texture, elements, channels: channelsOf(shader) };
+    return { texture, elements, channels };
   }
 
-  /** The texels; everything that was run before is done by then. */
+  /** The floats; everything that was run before is done by then. */
   async read({ texture, elements, channels }: Elements): Promise<Float32Array> {
     const gl = this.#gl;
-    const { width } = textureSize(elements, this.maxTextureSize);
-    const rows = Math.ceil(elements / width);
+    const floats = elements * channels;
+    const { width } = textureSize(floats, this.maxTextureSize);
+    const rows = Math.ceil(floats / (4 * width));
+    const pixels = new Float32Array(4 * width * rows);
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.#framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    // All four channels are what every device gives; just those that there are is up to it.
-    const tight = channels === 1 ? gl.RED : gl.RG;
-    const isTight =
-      gl.getParameter(gl.IMPLEMENTATION_COLOR_READ_FORMAT) === tight &&
-      gl.getParameter(gl.IMPLEMENTATION_COLOR_READ_TYPE) === gl.FLOAT;
-    const stride = isTight ? channels : 4;
-    const pixels = new Float32Array(width * rows * stride);
     const buffer = gl.createBuffer();
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
     gl.bufferData(gl.PIXEL_PACK_BUFFER, pixels.byteLength, gl.STREAM_READ);
-    gl.readPixels(0, 0, width, rows, isTight ? tight : gl.RGBA, gl.FLOAT, 0);
+    gl.readPixels(0, 0, width, rows, gl.RGBA, gl.FLOAT, 0);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
     try {
@@ -114,10 +110,7 @@ export class Device {
     } finally {
       gl.deleteBuffer(buffer);
     }
-    if (stride === channels) return pixels.slice(0, elements * channels);
-    return Float32Array.from({ length: elements * channels }, (_, i) =>
-      channels === 1 ? pixels[4 * i]! : pixels[4 * (i >> 1) + (i & 1)]!,
-    );
+    return pixels.slice(0, floats);
   }
 
   /** Resolves when all that was run is done; rejects when the device failed at it. */
@@ -165,13 +158,13 @@ export class Device {
     closeContext(this.#gl);
   }
 
-  #create(elements: number, channels: 1 | 2): WebGLTexture {
+  #create(floats: number): WebGLTexture {
     const gl = this.#gl;
-    const { width, height } = textureSize(elements, this.maxTextureSize);
+    const { width, height } = textureSize(floats, this.maxTextureSize);
     const texture = gl.createTexture();
     gl.activeTexture(gl.TEXTURE0);
     gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, channels === 1 ? gl.R32F : gl.RG32F, width, height);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, width, height);
     // Float textures are not filterable: with the default filter they would read as black.
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
@@ -179,8 +172,8 @@ export class Device {
   }
 
   /** As gpu.js takes textures that it did not make. */
-  #wrap({ texture, elements }: Elements): GpuTexture {
-    const { width, height }: TextureSize = textureSize(elements, this.maxTextureSize);
+  #wrap({ texture, elements, channels }: Elements): GpuTexture {
+    const { width, height } = textureSize(elements * channels, this.maxTextureSize);
     return new this.#gpuJs.Texture({
       texture,
       size: [width, height],
@@ -188,7 +181,6 @@ export class Device {
       output: [width, height],
       context: this.#gl,
       kernel: this,
-      // To gpu.js a sampler whatever its channels: shaders read the texels themselves.
       type: ARGUMENT_TYPES.sampler2D,
     });
   }
@@ -199,7 +191,7 @@ export class Device {
       kernel = this.#gpu.createKernel(callOf(shader), {
         nativeFunctions: [{ name: 'run', ...this.#entryOf(shader) }],
         argumentTypes: Object.fromEntries([...typesOf(shader), ['count', 'Integer']]),
-        returnType: RETURN_TYPES[shader.returns],
+        returnType: RETURN_TYPE,
         output: [1, 2],
         precision: 'single',
         tactic: 'precision',
@@ -214,22 +206,24 @@ export class Device {
     return kernel;
   }
 
-  /** The shader, and the function that finds out which element it is at. */
+  /** The shader, and the function that finds out which texel it is at and what is in it. */
   #entryOf(shader: Shader) {
     const parameters = shader.parameters.map(({ name, kind }) =>
       kind === 'sampler2D' ? `sampler2D ${name}, ivec2 ${name}Size, ivec3 ${name}Dim` : `${kind} ${name}`,
     );
+    const names = shader.parameters.map(({ name }) => name);
     const source = [
       `const int WIDTH_BITS = ${widthBits(this.maxTextureSize)};`,
       shader.source,
-      `${shader.returns} run(${[...parameters, 'int count', 'int threadX', 'int threadY'].join(', ')}) {`,
-      '  int i = threadX + (threadY << WIDTH_BITS);',
-      `  if (i >= count) return ${shader.returns}(0.0);`,
-      `  return element(${['i', ...shader.parameters.map(({ name }) => name)].join(', ')});`,
+      `vec4 run(${[...parameters, 'int count', 'int threadX', 'int threadY'].join(', ')}) {`,
+      `  int i = (threadX + (threadY << WIDTH_BITS)) * ${4 / channelsOf(shader)};`,
+      '  vec4 texel = vec4(0.0);',
+      `  ${FILL[shader.returns]((i) => `element(${[i, ...names].join(', ')})`)}`,
+      '  return texel;',
       '}',
     ].join('\n');
     const argumentTypes = [...typesOf(shader), ['count', 'Integer'], ['threadX', 'Integer'], ['threadY', 'Integer']];
-    return { source, argumentTypes: Object.fromEntries(argumentTypes), returnType: RETURN_TYPES[shader.returns] };
+    return { source, argumentTypes: Object.fromEntries(argumentTypes), returnType: RETURN_TYPE };
   }
 
   /** What `run` gives. gpu.js would fall back to JavaScript on the CPU with a warning; here that is an error. */
@@ -250,8 +244,17 @@ export class Device {
   }
 }
 
-const RETURN_TYPES = { float: 'Float', vec2: 'Array(2)' } as const;
-const ARGUMENT_TYPES = { sampler2D: 'ArrayTexture(1)', int: 'Integer', float: 'Float' } as const;
+const RETURN_TYPE = 'Array(4)';
+const ARGUMENT_TYPES = { sampler2D: 'ArrayTexture(4)', int: 'Integer', float: 'Float' } as const;
+
+/** GLSL that fills `texel` with the elements from i on, of which there are `count`. */
+const FILL = {
+  float: (call: (i: string) => string) =>
+    `for (int lane = 0; lane < 4; lane++) if (i + lane < count) texel[lane] = ${call('i + lane')};`,
+  vec2: (call: (i: string) => string) =>
+    `if (i < count) texel.xy = ${call('i')};\n  if (i + 1 < count) texel.zw = ${call('i + 1')};`,
+  vec4: (call: (i: string) => string) => `if (i < count) texel = ${call('i')};`,
+};
 
 const typesOf = ({ parameters }: Shader): [string, string][] =>
   parameters.map(({ name, kind }) => [name, ARGUMENT_TYPES[kind]]);

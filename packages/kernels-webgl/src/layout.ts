@@ -1,7 +1,8 @@
-// How tensors lie in textures. Element i is the texel at column i mod width of row ⌊i / width⌋, where the width of all
-// textures is one power of two: shaders find a texel by a mask and a shift. A tensor of fewer elements is one row.
+// How tensors lie in textures: four 32-bit floats a texel, one texel after the other. Texel t is at column t mod width of
+// row ⌊t / width⌋, where the width of all textures is one power of two: shaders find a texel by a mask and a shift. A
+// tensor of fewer texels has one row of them.
 //
-// float32 and uint8 are one 32-bit float a texel. int32 is two, its upper and its lower 16 bits: a float holds whole
+// An element of float32 or uint8 is one float. One of int32 is two, its upper and its lower 16 bits: a float holds whole
 // numbers up to 2^24 only, halves are exact, and their patterns are no NaN that a driver might change.
 
 import { type DType, FlashMLAError, type TypedArray } from '@flashmla/tensor';
@@ -14,25 +15,27 @@ export interface TextureSize {
 /** log₂ of the width of every texture, on a device whose textures are at most `maxTextureSize` wide. */
 export const widthBits = (maxTextureSize: number): number => Math.floor(Math.log2(maxTextureSize));
 
-/** Most elements of one tensor. */
-export const maxElements = (maxTextureSize: number): number => 2 ** widthBits(maxTextureSize) * maxTextureSize;
+/** Most elements of one tensor of `channels` floats an element. */
+export const maxElements = (channels: 1 | 2, maxTextureSize: number): number =>
+  (2 ** widthBits(maxTextureSize) * maxTextureSize * 4) / channels;
 
 /**
- * Columns and rows of a texture of `elements`. At least two rows: gpu.js folds an output of one row into a square, where
- * a mask and a shift would not find its elements.
+ * Columns and rows of the texture of `floats`. At least two rows: gpu.js folds an output of one row into a square, where a
+ * mask and a shift would not find its texels.
  */
-export function textureSize(elements: number, maxTextureSize: number): TextureSize {
+export function textureSize(floats: number, maxTextureSize: number): TextureSize {
   const width = 2 ** widthBits(maxTextureSize);
-  return { width: Math.min(elements, width), height: Math.max(2, Math.ceil(elements / width)) };
+  const texels = Math.ceil(floats / 4);
+  return { width: Math.min(texels, width), height: Math.max(2, Math.ceil(texels / width)) };
 }
 
-/** Bytes that a texture of `elements` takes; nothing has none. */
-export function textureBytes(elements: number, channels: 1 | 2, maxTextureSize: number): number {
-  const { width, height } = textureSize(elements, maxTextureSize);
-  return width * height * channels * 4;
+/** Bytes that the texture of `floats` takes; nothing has none. */
+export function textureBytes(floats: number, maxTextureSize: number): number {
+  const { width, height } = textureSize(floats, maxTextureSize);
+  return width * height * 16;
 }
 
-/** 32-bit floats a texel. */
+/** 32-bit floats an element. */
 export function channelsOfDType(dtype: DType): 1 | 2 {
   if (dtype === 'int32') return 2;
   if (dtype === 'float32' || dtype === 'uint8' || dtype === 'bool') return 1;
@@ -42,7 +45,7 @@ export function channelsOfDType(dtype: DType): 1 | 2 {
   );
 }
 
-/** The elements as the floats of their texels. */
+/** The elements as floats. */
 export function encode(array: TypedArray, dtype: DType): Float32Array {
   if (array instanceof Float32Array) return array;
   if (dtype !== 'int32') return Float32Array.from(array as Uint8Array);
@@ -55,9 +58,9 @@ export function encode(array: TypedArray, dtype: DType): Float32Array {
   return halves;
 }
 
-/** The elements from the floats of their texels. */
-export function decode(texels: Float32Array, dtype: DType): TypedArray {
-  if (dtype === 'float32') return texels;
-  if (dtype !== 'int32') return Uint8Array.from(texels);
-  return Int32Array.from({ length: texels.length / 2 }, (_, i) => (texels[2 * i]! << 16) | texels[2 * i + 1]!);
+/** The elements from their floats. */
+export function decode(floats: Float32Array, dtype: DType): TypedArray {
+  if (dtype === 'float32') return floats;
+  if (dtype !== 'int32') return Uint8Array.from(floats);
+  return Int32Array.from({ length: floats.length / 2 }, (_, i) => (floats[2 * i]! << 16) | floats[2 * i + 1]!);
 }

@@ -1,7 +1,7 @@
 // What a kernel of this backend says about a problem before anything runs: passes over textures, and what they hold. Pure.
 
 import { costOf, elementCount, inputSpecs, outputSpecs, type Plan, type Problem } from '@flashmla/tensor';
-import { maxElements, textureBytes } from './layout.ts';
+import { channelsOfDType, maxElements, textureBytes } from './layout.ts';
 import { channelsOf, type Shader } from './shader.ts';
 
 /** A texture by name (that of a tensor, or of the output of an earlier step), or a number. */
@@ -72,7 +72,7 @@ function peakBytes(
   const held = new Map<string, number>();
   let peak = 0;
   for (const [i, { shader, output, elements }] of steps.entries()) {
-    const bytes = textureBytes(elements, channelsOf(shader), maxTextureSize);
+    const bytes = textureBytes(elements * channelsOf(shader), maxTextureSize);
     const sum = [...held.values()].reduce((a, b) => a + b, 0) + (tensors.has(output) ? 0 : bytes);
     peak = Math.max(peak, sum);
     if (!tensors.has(output)) held.set(output, bytes);
@@ -93,16 +93,22 @@ export function refusesSize(problem: Problem, kernel: Kernel<Problem>, maxTextur
       advice: 'shorten the input, or use a backend without this limit',
     };
   }
-  const most = maxElements(maxTextureSize);
   const tensors = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
-  const sizes: [string, number][] = [
-    ...tensors.map(([name, { shape }]): [string, number] => [name, elementCount(shape)]),
-    ...kernel.steps(problem).map(({ output, elements }): [string, number] => [output, elements]),
+  const sizes: [string, number, 1 | 2][] = [
+    ...tensors.map(([name, { shape, dtype }]): [string, number, 1 | 2] => [
+      name,
+      elementCount(shape),
+      channelsOfDType(dtype),
+    ]),
+    ...kernel
+      .steps(problem)
+      .map(({ shader, output, elements }): [string, number, 1 | 2] => [output, elements, channelsOf(shader)]),
   ];
-  const tooLarge = sizes.find(([, elements]) => elements > most);
+  const tooLarge = sizes.find(([, elements, channels]) => elements > maxElements(channels, maxTextureSize));
   if (!tooLarge) return undefined;
+  const [name, elements, channels] = tooLarge;
   return {
-    reason: `'${tooLarge[0]}' has ${tooLarge[1]} elements, and a texture of this device holds ${most}`,
+    reason: `'${name}' has ${elements} elements, and a texture of this device holds ${maxElements(channels, maxTextureSize)}`,
     advice: 'shorten the input, run smaller batches, or use a backend without this limit',
   };
 }

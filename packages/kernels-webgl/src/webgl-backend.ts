@@ -63,8 +63,9 @@ export class WebGLBackend implements Backend {
     checkShape(shape);
     const elements = elementCount(shape);
     const { maxTextureSize } = this.#device;
-    const bytes = elements === 0 ? 0 : textureBytes(elements, channelsOfDType(dtype), maxTextureSize);
-    if (elements > maxElements(maxTextureSize)) {
+    const channels = channelsOfDType(dtype);
+    const bytes = elements === 0 ? 0 : textureBytes(elements * channels, maxTextureSize);
+    if (elements > maxElements(channels, maxTextureSize)) {
       throw new OutOfMemoryError('kernels-webgl', bytes, this.#usedBytes, this.#limitBytes);
     }
     this.#reserve(bytes);

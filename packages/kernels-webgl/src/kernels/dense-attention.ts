@@ -1,11 +1,12 @@
 // dense-attention: three passes over a chunk of keys at a time, logits, the softmax's state, the output so far
 // (../shaders/dense-attention-*.glsl). What is held grows with the queries, not with queries × keys. Each exponential is
-// computed once a feature of the head, which costs less than another pass over a texture of weights would.
+// computed once for four features, which costs less than another pass over a texture of weights would.
 
 import type { DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, NONE, type Step } from '../plan.ts';
 import { shader } from '../shader.ts';
 import outputSource from '../shaders/dense-attention-output.glsl';
+import outputQuadsSource from '../shaders/dense-attention-output-quads.glsl';
 import scoresSource from '../shaders/dense-attention-scores.glsl';
 import stateSource from '../shaders/dense-attention-state.glsl';
 import { lseStep, rowsOf, withoutKeys } from './attention.ts';
@@ -13,6 +14,7 @@ import { lseStep, rowsOf, withoutKeys } from './attention.ts';
 const scores = shader('dense-attention-scores', scoresSource);
 const state = shader('dense-attention-state', stateSource);
 const output = shader('dense-attention-output', outputSource);
+const outputQuads = shader('dense-attention-output-quads', outputQuadsSource);
 
 /** Logits that are held at once, 16 MiB, as long as that leaves chunks of a sensible number of keys. */
 const MAX_SCORES = 2 ** 22;
@@ -58,7 +60,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
           arguments: { scores: 'scores', before: stateBefore, hasBefore, chunk },
         },
         {
-          shader: output,
+          shader: p.headDim % 4 === 0 ? outputQuads : output,
           output: 'output',
           elements: rows * p.headDim,
           arguments: {

@@ -1,17 +1,20 @@
-// linear: one pass, an element of the output a fragment; ../shaders/linear.glsl.
+// linear: one pass; ../shaders/linear.glsl, or four columns a fragment, ../shaders/linear-quads.glsl.
 
 import type { LinearProblem } from '@flashmla/tensor';
 import { type Kernel, NONE } from '../plan.ts';
 import { shader } from '../shader.ts';
 import source from '../shaders/linear.glsl';
+import activationSource from '../shaders/linear-activation.glsl';
+import quadsSource from '../shaders/linear-quads.glsl';
 
-const multiply = shader('linear', source);
+const multiply = shader('linear', activationSource, source);
+const multiplyQuads = shader('linear-quads', activationSource, quadsSource);
 const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
 
 export const linear: Kernel<LinearProblem> = {
   steps: ({ rows, inFeatures, outFeatures, bias, activation }) => [
     {
-      shader: multiply,
+      shader: inFeatures % 4 === 0 && outFeatures % 4 === 0 ? multiplyQuads : multiply,
       output: 'output',
       elements: rows * outFeatures,
       arguments: {

@@ -25,7 +25,7 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
     const meansOf = (of: 'query' | 'key', output: string, size: number, pieces: number): Step => ({
       shader: means,
       output,
-      elements: batch * heads * pieces * (rank + 1),
+      elements: batch * heads * pieces * (rank + 4),
       arguments: {
         x: of,
         mask: p.mask ? `${of}Mask` : NONE,

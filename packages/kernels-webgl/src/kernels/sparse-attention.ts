@@ -13,6 +13,7 @@ import groupsSource from '../shaders/sparse-attention-groups.glsl';
 import keysSource from '../shaders/sparse-attention-keys.glsl';
 import logitsSource from '../shaders/sparse-attention-logits.glsl';
 import outputSource from '../shaders/sparse-attention-output.glsl';
+import outputQuadsSource from '../shaders/sparse-attention-output-quads.glsl';
 import sharesSource from '../shaders/sparse-attention-shares.glsl';
 import stateSource from '../shaders/sparse-attention-state.glsl';
 import sumsSource from '../shaders/sparse-attention-sums.glsl';
@@ -29,6 +30,7 @@ const state = shader('sparse-attention-state', stateSource);
 const shares = shader('sparse-attention-shares', sharesSource);
 const weights = shader('sparse-attention-weights', keysSource, weightsSource);
 const output = shader('sparse-attention-output', keysSource, outputSource);
+const outputQuads = shader('sparse-attention-output-quads', keysSource, outputQuadsSource);
 
 const groupsOf = ({ keys, residualGroup }: SparseAttentionProblem) =>
   residualGroup > 0 ? ceilDivide(keys, residualGroup) : 0;
@@ -57,7 +59,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const sumsOf = (x: 'key' | 'value'): Step => ({
       shader: groupSums,
       output: `sums of ${x}s`,
-      elements: p.batch * heads * groups * (headDim + 1),
+      elements: p.batch * heads * groups * (headDim + 4),
       arguments: { x, ...mask, ...keyOrder, ...residual, heads, keys, headDim, tokensFirst },
     });
     const steps: Step[] = [
@@ -134,7 +136,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
       },
       sumsOf('value'),
       {
-        shader: output,
+        shader: headDim % 4 === 0 ? outputQuads : output,
         output: 'output',
         elements: rows * headDim,
         arguments: {

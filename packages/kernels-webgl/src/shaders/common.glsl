@@ -1,11 +1,28 @@
 // What every shader reads its tensors with. WIDTH_BITS is a constant of the device (../layout.ts).
 
-vec2 pairAt(sampler2D t, int i) {
-  return texelFetch(t, ivec2(i & ((1 << WIDTH_BITS) - 1), i >> WIDTH_BITS), 0).rg;
+vec4 quadAt(sampler2D t, int texel) {
+  return texelFetch(t, ivec2(texel & ((1 << WIDTH_BITS) - 1), texel >> WIDTH_BITS), 0);
 }
 
 float at(sampler2D t, int i) {
-  return pairAt(t, i).x;
+  return quadAt(t, i >> 2)[i & 3];
+}
+
+// Of a tensor whose elements are two numbers each.
+vec2 pairAt(sampler2D t, int i) {
+  vec4 texel = quadAt(t, i >> 1);
+  return (i & 1) == 0 ? texel.xy : texel.zw;
+}
+
+// Σ a[startA + k] · b[startB + k], four at a time where both lie on texels.
+float dotOf(sampler2D a, int startA, sampler2D b, int startB, int count) {
+  float sum = 0.0;
+  if (((startA | startB | count) & 3) == 0) {
+    for (int k = 0; k < count / 4; k++) sum += dot(quadAt(a, startA / 4 + k), quadAt(b, startB / 4 + k));
+  } else {
+    for (int k = 0; k < count; k++) sum += at(a, startA + k) * at(b, startB + k);
+  }
+  return sum;
 }
 
 // int32 tensors are halves of 16 bits.

@@ -8,7 +8,5 @@ float element(int i, sampler2D query, sampler2D key, sampler2D keyMask, int hasM
   if (!isPresent(keyMask, hasMask, q.x * keys + j)) return LOWEST;
   int queryStart = tokenStart(q.x, q.y, q.z, heads, queries, headDim, tokensFirst);
   int keyStart = tokenStart(q.x, q.y, j, heads, keys, headDim, tokensFirst);
-  float sum = 0.0;
-  for (int k = 0; k < headDim; k++) sum += at(query, queryStart + k) * at(key, keyStart + k);
-  return scale * sum;
+  return scale * dotOf(query, queryStart, key, keyStart, headDim);
 }

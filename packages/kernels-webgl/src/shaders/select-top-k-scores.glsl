@@ -7,7 +7,7 @@ float element(int i, sampler2D tileMeans, sampler2D blockMeans, sampler2D bias, 
   int row = i / blocks;
   int tile = row % tiles;
   int head = row / tiles;
-  int blockStart = (head * blocks + block) * (rank + 1);
+  int blockStart = (head * blocks + block) * (rank + 4);
   if (at(blockMeans, blockStart + rank) == 0.0) return LOWEST;
   if (causal == 1 && block * blockKeys > min((tile + 1) * tileQueries, queries) - 1 + keys - queries) return LOWEST;
   if (block < forceFirst || abs(block - tile) < forceDiagonal) return HIGHEST;
@@ -15,9 +15,8 @@ float element(int i, sampler2D tileMeans, sampler2D blockMeans, sampler2D bias, 
     int group = block / coarseBlocks;
     if (!isSelected(at(groupScores, row * groups + group), group, pairAt(groupLeast, row))) return LOWEST;
   }
-  int tileStart = (head * tiles + tile) * (rank + 1);
-  float sum = 0.0;
-  for (int r = 0; r < rank; r++) sum += at(tileMeans, tileStart + r) * at(blockMeans, blockStart + r);
+  int tileStart = (head * tiles + tile) * (rank + 4);
+  float sum = dotOf(tileMeans, tileStart, blockMeans, blockStart, rank);
   if (biasSpan >= 0) {
     int distance = clamp(block - tile, -biasSpan, biasSpan);
     sum += at(bias, (head % heads) * (2 * biasSpan + 1) + distance + biasSpan);

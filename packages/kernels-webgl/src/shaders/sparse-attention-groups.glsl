@@ -6,7 +6,7 @@ vec2 element(int i, sampler2D query, sampler2D logits, sampler2D sums, sampler2D
   int row = i / groups;
   int group = i % groups;
   ivec3 q = tokenOf(row, heads, queries, 0);
-  int start = ((row / queries) * groups + group) * (headDim + 1);
+  int start = ((row / queries) * groups + group) * (headDim + 4);
   float left = at(sums, start + headDim);
   float selected = 0.0;
   int list = listOf(row, tiles, hasTiles, queries, tileQueries);
@@ -23,7 +23,6 @@ vec2 element(int i, sampler2D query, sampler2D logits, sampler2D sums, sampler2D
   }
   if (left < 0.5) return vec2(LOWEST, 0.0);
   int queryStart = tokenStart(q.x, q.y, q.z, heads, queries, headDim, tokensFirst);
-  float sum = 0.0;
-  for (int k = 0; k < headDim; k++) sum += at(query, queryStart + k) * at(sums, start + k);
-  return vec2((scale * sum - selected) / left + log(left), left);
+  float product = scale * dotOf(query, queryStart, sums, start, headDim);
+  return vec2((product - selected) / left + log(left), left);
 }

@@ -17,7 +17,7 @@ float element(int i, sampler2D value, sampler2D weights, sampler2D shares, sampl
   }
   for (int group = 0; group < groups; group++) {
     float share = at(shares, row * groups + group);
-    if (share != 0.0) sum += share * at(sums, (head * groups + group) * (headDim + 1) + d);
+    if (share != 0.0) sum += share * at(sums, (head * groups + group) * (headDim + 4) + d);
   }
   return sum;
 }

@@ -7,7 +7,7 @@ vec2 element(int i, sampler2D logits, int candidates, sampler2D remains, int gro
     if (logit > largest) largest = logit;
   }
   for (int group = 0; group < groups; group++) {
-    float logit = at(remains, i * groups + group);
+    float logit = pairAt(remains, i * groups + group).x;
     if (logit > largest) largest = logit;
   }
   float sum = 0.0;
