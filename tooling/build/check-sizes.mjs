@@ -10,6 +10,7 @@ const budgets = {
   '@flashmla/tensor': 16,
   '@flashmla/kernels-cpu': 32,
   '@flashmla/kernels-webgpu': 24,
+  '@flashmla/kernels-webgl': 23,
   '@flashmla/backend': 4,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,

@@ -1,0 +1,216 @@
+// The Backend of this package: tensors in textures, ops as passes over them. Passes are handed to the GPU as they are
+// dispatched, and it keeps their order, and what they read, by itself.
+
+import {
+  arrayOf,
+  type Backend,
+  checkBindings,
+  checkShape,
+  type DeviceInfo,
+  type DeviceTensor,
+  type DispatchOptions,
+  type DType,
+  elementCount,
+  FlashMLAError,
+  formatShape,
+  type HostTensor,
+  type MemoryInfo,
+  OutOfMemoryError,
+  type Problem,
+  type Program,
+  problemKey,
+  type Support,
+  type Tensor,
+  type Tensors,
+  type TypedArray,
+  validateProblem,
+} from '@flashmla/tensor';
+import type { Device, Elements } from './device.ts';
+import { planOf, refusal } from './kernels/index.ts';
+import { channelsOfDType, decode, encode, maxElements, textureBytes } from './layout.ts';
+import type { WebGLPlan } from './plan.ts';
+import { WebGLTensor } from './webgl-tensor.ts';
+
+interface WebGLProgram extends Program {
+  readonly plan: WebGLPlan;
+}
+
+export class WebGLBackend implements Backend {
+  readonly name = 'webgl';
+  readonly device: DeviceInfo;
+  readonly #device: Device;
+  readonly #limitBytes: number;
+  readonly #programs = new Map<string, WebGLProgram>();
+  #usedBytes = 0;
+  #peakBytes = 0;
+
+  constructor(device: Device, info: DeviceInfo, limitBytes: number) {
+    this.#device = device;
+    this.#limitBytes = limitBytes;
+    this.device = info;
+  }
+
+  supports(problem: Problem): Support {
+    validateProblem(problem);
+    const refused = refusal(problem, this.#device.maxTextureSize);
+    if (refused) return { supported: false, ...refused };
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.#device);
+    return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
+  }
+
+  allocate(shape: readonly number[], dtype: DType): WebGLTensor {
+    this.#device.checkAlive();
+    checkShape(shape);
+    const elements = elementCount(shape);
+    const { maxTextureSize } = this.#device;
+    const channels = channelsOfDType(dtype);
+    const bytes = elements === 0 ? 0 : textureBytes(elements * channels, maxTextureSize);
+    if (elements > maxElements(channels, maxTextureSize)) {
+      throw new OutOfMemoryError('kernels-webgl', bytes, this.#usedBytes, this.#limitBytes);
+    }
+    this.#reserve(bytes);
+    return new WebGLTensor(this, shape, dtype, bytes);
+  }
+
+  upload(source: HostTensor): WebGLTensor {
+    const tensor = this.allocate(source.shape, source.dtype);
+    if (source.array.length > 0) {
+      tensor.contents = this.#device.upload(encode(source.array, source.dtype), channelsOfDType(source.dtype));
+    }
+    return tensor;
+  }
+
+  async read(source: DeviceTensor): Promise<TypedArray> {
+    this.#device.checkAlive();
+    const tensor = this.#own(source);
+    tensor.skippedFor?.throwIfAborted();
+    if (!tensor.contents) {
+      await this.#device.finish();
+      return new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
+    }
+    return decode(await this.#device.read(tensor.contents), tensor.dtype);
+  }
+
+  free(source: Tensor): void {
+    const tensor = source as WebGLTensor;
+    this.#usedBytes -= tensor.textureBytes;
+    if (tensor.contents) this.#device.delete(tensor.contents);
+    tensor.contents = undefined;
+  }
+
+  memory(): MemoryInfo {
+    return { usedBytes: this.#usedBytes, peakBytes: this.#peakBytes, limitBytes: this.#limitBytes };
+  }
+
+  resetPeak(): void {
+    this.#peakBytes = this.#usedBytes;
+  }
+
+  async prepare(problem: Problem): Promise<Program> {
+    this.#device.checkAlive();
+    const key = problemKey(problem);
+    let program = this.#programs.get(key);
+    if (!program) {
+      validateProblem(problem);
+      const refused = refusal(problem, this.#device.maxTextureSize);
+      if (refused) {
+        throw new FlashMLAError('unsupported', `[kernels-webgl] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
+      }
+      program = { problem, plan: planOf(problem, this.#device) };
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
+    this.#device.checkAlive();
+    checkBindings(this, program.problem, inputs, outputs);
+    const written = Object.values(outputs).map((output) => this.#own(output));
+    for (const output of written) output.skippedFor = signal?.aborted ? signal : undefined;
+    if (signal?.aborted) return;
+
+    const { plan } = program as WebGLProgram;
+    const textures = new Map<string, Elements>();
+    for (const [name, input] of Object.entries(inputs)) {
+      const { contents } = this.#own(input);
+      if (contents) textures.set(name, contents);
+    }
+    this.#reserve(plan.scratchBytes);
+    try {
+      this.#runSteps(plan, textures);
+    } finally {
+      this.#usedBytes -= plan.scratchBytes;
+    }
+    for (const [name, output] of Object.entries(outputs)) {
+      const contents = textures.get(name);
+      if (!contents) continue;
+      const tensor = this.#own(output);
+      if (tensor.contents) this.#device.delete(tensor.contents);
+      tensor.contents = contents;
+    }
+  }
+
+  synchronize(): Promise<void> {
+    return this.#device.finish();
+  }
+
+  dispose(): Promise<void> {
+    return this.#device.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Runs the steps of a plan, and leaves in `textures` the inputs and what was written of the outputs. */
+  #runSteps({ steps, last }: WebGLPlan, textures: Map<string, Elements>): void {
+    const made = new Set<Elements>();
+    const drop = (name: string) => {
+      const dropped = textures.get(name);
+      if (dropped && made.delete(dropped)) this.#device.delete(dropped);
+      textures.delete(name);
+    };
+    try {
+      for (const [i, step] of steps.entries()) {
+        const values = Object.fromEntries(
+          Object.entries(step.arguments).map(([name, value]) => [
+            name,
+            typeof value === 'number' ? value : textures.get(value),
+          ]),
+        );
+        const result = this.#device.run(step.shader, step.elements, values);
+        drop(step.output);
+        textures.set(step.output, result);
+        made.add(result);
+        for (const name of last[i]!) drop(name);
+      }
+    } catch (error) {
+      for (const texture of made) this.#device.delete(texture);
+      throw error;
+    }
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#usedBytes + bytes > this.#limitBytes) {
+      throw new OutOfMemoryError('kernels-webgl', bytes, this.#usedBytes, this.#limitBytes);
+    }
+    this.#usedBytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
+  }
+
+  #own(tensor: DeviceTensor): WebGLTensor {
+    if (!(tensor instanceof WebGLTensor) || tensor.backend !== this) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        '[kernels-webgl] the tensor belongs to another backend; upload it here first.',
+      );
+    }
+    if (tensor.disposed) {
+      throw new FlashMLAError(
+        'disposed',
+        `[kernels-webgl] a tensor ${formatShape(tensor.shape)} was used after dispose().`,
+      );
+    }
+    return tensor;
+  }
+}
