@@ -33,7 +33,7 @@ export class App {
   constructor() {
     this.#status = new Status({ onCancel: () => this.#controller.abort(), onAgain: () => this.#openAndRun() });
     this.#settings = new SettingsPanel(
-      () => this.#predictSoon(),
+      () => this.#openAndRun(),
       () => this.#reopen(),
     );
     this.#text = new TextPanel({
@@ -148,28 +148,31 @@ export class App {
 
   /** Says what happened. After a failure of the backend the worker is replaced and all is opened again, ready to run. */
   async #failed(error: unknown): Promise<void> {
-    if (!(error instanceof EngineError)) throw error;
-    if (error.code === 'aborted') return this.#status.idle('Cancelled.');
-    const name = this.#opened?.backend ?? this.#settings.values.backend;
-    if (!this.#opened || !error.isFatal) {
+    if (isAbort(error)) return this.#status.idle('Cancelled.');
+    const isFatal = !(error instanceof EngineError) || error.isFatal;
+    if (!this.#opened || !isFatal) {
       this.#status.idle('Stopped.');
-      return this.#status.failed(error.message);
+      return this.#status.failed(messageOf(error));
     }
+    const { backend } = this.#opened;
     this.#opened = undefined;
     this.#engine.restart();
-    this.#status.failed(`The backend ${name} failed: ${error.message}`);
+    this.#status.failed(`The backend ${backend} failed: ${messageOf(error)}`);
     try {
       await this.#open(this.#controller.signal);
-      this.#status.idle(`The backend ${name} failed and was opened again.`);
+      this.#status.idle(`The backend ${backend} failed and was opened again.`);
     } catch (again) {
+      if (isAbort(again)) return this.#status.idle('Cancelled.');
       this.#status.idle('Stopped.');
-      const reason = again instanceof Error ? again.message : String(again);
-      this.#status.failed(
-        `The backend ${name} failed, and can't be opened again: ${reason} Choose another one, or try again.`,
-      );
+      const advice = 'Choose another one, or try again.';
+      this.#status.failed(`The backend ${backend} failed, and can't be opened again: ${messageOf(again)} ${advice}`);
     }
   }
 }
+
+const isAbort = (error: unknown): boolean => error instanceof EngineError && error.code === 'aborted';
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function showOpened({ why, device, isolated, model }: Opened): void {
   const note = isolated

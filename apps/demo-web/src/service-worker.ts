@@ -10,6 +10,9 @@ export {};
 const files = JSON.parse('__FILES__') as string[];
 const cacheName = `flashmla-demo-${'__BUILD__'}`;
 
+/** A file is the same whoever asks: `Vary: Origin`, which some hosts send, must not hide it from a script's request. */
+const whoever = { ignoreVary: true };
+
 const urlOf = (file: string) => new URL(file, self.registration.scope).href;
 const page = () => urlOf('index.html');
 
@@ -56,9 +59,9 @@ async function answer(request: Request): Promise<Response> {
   if (request.mode === 'navigate') {
     const fresh = await fetch(request).catch(() => undefined);
     if (fresh?.ok) return isolated(fresh);
-    return isolated((await caches.match(page())) ?? fresh ?? Response.error());
+    return isolated((await caches.match(page(), whoever)) ?? fresh ?? Response.error());
   }
-  const kept = (await cache.match(request)) ?? (await caches.match(request));
+  const kept = (await cache.match(request, whoever)) ?? (await caches.match(request, whoever));
   if (kept) return isolated(kept);
   const response = await fetch(request);
   if (response.status === 200 && files.some((file) => urlOf(file) === request.url)) {

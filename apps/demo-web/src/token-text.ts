@@ -18,7 +18,10 @@ export function tokenTexts(pieces: readonly string[]): TokenText[] {
   const marksBeginnings = pieces.some((piece) => piece.startsWith('Ġ') || piece.startsWith('▁'));
   let glue = true;
   return pieces.map((piece) => {
-    if (special.test(piece)) return { text: piece, space: true };
+    if (special.test(piece)) {
+      glue = false;
+      return { text: piece, space: true };
+    }
     if (marksBeginnings) {
       const begins = piece.startsWith('Ġ') || piece.startsWith('▁');
       return { text: begins ? piece.slice(1) : piece, space: begins };

@@ -18,7 +18,10 @@ export class SettingsPanel {
   readonly #precision = find<'select'>('precision');
   readonly #backend = find<'select'>('backend');
 
-  /** @param onReopen the backend or the precision changed: the model must be opened again */
+  /**
+   * @param onChange K or the gate changed
+   * @param onReopen the backend or the precision changed: the model must be opened again
+   */
   constructor(onChange: () => void, onReopen: () => void) {
     this.#k.replaceChildren(
       ...keyCounts.map((count) =>
