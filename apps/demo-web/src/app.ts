@@ -94,8 +94,7 @@ export class App {
   async #open(signal: AbortSignal): Promise<void> {
     const { backend, precision: dtype } = this.#settings.values;
     const onEvent = ({ task, done, total }: LoadEvent) => {
-      const what = task === 'fetch' ? 'Fetching the model' : 'Loading the model';
-      this.#status.busy(`${what}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`, done / total);
+      this.#status.busy(task === 'fetch' ? 'Fetching the model' : 'Loading the model', { done, total });
     };
     this.#status.busy('Opening the backend');
     const opened = await this.#engine.call('open', { backend, dtype, model: this.#model }, { onEvent, signal });

@@ -14,12 +14,15 @@ export async function modelFiles(
   const responses = await Promise.all(
     Object.entries(choice.urls).map(async ([name, url]) => ({ name, response: await get(url, signal) })),
   );
-  // A compressed response's length says nothing of what comes out: then progress has no end until it is there.
-  const total = responses.reduce((sum, { response }) => sum + Number(response.headers.get('Content-Length') ?? 0), 0);
+  const lengths = responses.map(({ response: { headers } }) =>
+    // A compressed response's length says nothing of what comes out.
+    headers.get('Content-Encoding') ? 0 : Number(headers.get('Content-Length') ?? 0),
+  );
+  const total = lengths.includes(0) ? undefined : lengths.reduce((sum, length) => sum + length, 0);
   let done = 0;
   const advance = (step: number) => {
     done += step;
-    report({ task: 'fetch', done, total: Math.max(total, done) });
+    report({ task: 'fetch', done, total });
   };
   const read = responses.map(async ({ name, response }) => [name, await bytesOf(response, advance)] as const);
   return Object.fromEntries(await Promise.all(read));

@@ -36,8 +36,10 @@ export type ModelChoice =
 
 export interface LoadEvent {
   readonly task: 'fetch' | 'load';
+  /** Bytes. */
   readonly done: number;
-  readonly total: number;
+  /** undefined where the server does not say: compressed, or in chunks. */
+  readonly total: number | undefined;
 }
 
 export interface Opened {

@@ -61,7 +61,7 @@ describeInBrowser('the page', (open) => {
     await runs(page, () => page.getByLabel('Gate').selectOption('static'));
     expect(await textOf(page, 'gate-note')).toMatch(/^Static: a window/);
     const said = await runs(page, () => page.getByLabel('Backend', { exact: true }).selectOption('cpu'));
-    expect(said.join()).toMatch(/Loading the model: [\d.]+ of 12\.8 MB/);
+    expect(said).toEqual(expect.arrayContaining(['Opening the backend', 'Fetching the model', 'Loading the model']));
     expect(await textOf(page, 'why')).toMatch(/^cpu, as required/);
     expect(await page.getByLabel('Precision').locator('option').allTextContents()).toEqual(['float32']);
     await page.close();
