@@ -7,6 +7,7 @@ import { find, make } from './elements.ts';
 
 /** In CSS pixels, so that letters have one size on every screen. */
 const leastWidth = 260;
+const leastLabelWidth = 38;
 const margin = { left: 62, right: 64, top: 16, bottom: 34 };
 const kinds: readonly Kind[] = ['dense', 'sparse'];
 
@@ -64,7 +65,7 @@ function chartOf(points: readonly Point[], width: number): SVGElement {
     );
     chart.append(text(`${tick} ms`, { x: margin.left - 10, y: y(tick) + 4, 'text-anchor': 'end' }));
   }
-  for (const tick of lengths.ticks) {
+  for (const tick of lengths.ticks.filter(hasRoom(x))) {
     chart.append(text(String(tick), { x: x(tick), y: size.height - margin.bottom + 22, 'text-anchor': 'middle' }));
   }
   const last = points.at(-1)!;
@@ -80,6 +81,17 @@ function chartOf(points: readonly Point[], width: number): SVGElement {
     chart.append(text(kind, { class: `name ${kind}`, x: x(last.tokens) + 12, y: y(ms(last)) + apart }));
   }
   return chart;
+}
+
+/** Keeps what has room for its label, from the last one, which is the text's own, down to the first. */
+function hasRoom(x: (tokens: number) => number) {
+  return (tick: number, _at: number, ticks: readonly number[]): boolean => {
+    const kept: number[] = [];
+    for (const one of ticks.toReversed()) {
+      if (kept.length === 0 || x(kept.at(-1)!) - x(one) >= leastLabelWidth) kept.push(one);
+    }
+    return kept.includes(tick);
+  };
 }
 
 function summaryOf(points: readonly Point[]): string {

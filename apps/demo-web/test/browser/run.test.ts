@@ -53,7 +53,7 @@ describeInBrowser('the page', (open) => {
     const page = await open(site.url);
     await done(page);
     const before = await figuresOf(page, 'sparse');
-    await runs(page, () => page.getByLabel('K, keys a token picks').selectOption('16'));
+    await runs(page, () => page.getByLabel('K, keys picked').selectOption('16'));
     expect(await textOf(page, 'length')).toBe('900 tokens · K = 16');
     expect(Number.parseFloat((await figuresOf(page, 'sparse'))['Keys computed']!)).toBeLessThan(
       Number.parseFloat(before['Keys computed']!),
