@@ -1,5 +1,5 @@
-// What `npm start`, `npm test` and `pnpm demo:web` run, from a fresh clone on: install if needed, build what the command needs, run it.
-// Assumes Node and npm only, so it uses nothing that Node does not bring. pnpm is the one that started this script or
+// What `npm start`, `npm test` and `npm run demo:web` run, from a fresh clone on: install if needed, build what the
+// command needs, run it. Assumes Node and npm only, so it uses nothing that Node does not bring. pnpm is the one that started this script or
 // comes through npx, in the version package.json pins; once installed it is a dev dependency, where turbo finds it.
 // What to build and what is still up to date is left to turbo.
 import { spawn } from 'node:child_process';
