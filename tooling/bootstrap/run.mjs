@@ -1,5 +1,5 @@
-// What `npm start` and `npm test` run, from a fresh clone on: install if needed, build what the command needs, run it.
-// Assumes Node and npm only, so it uses nothing that Node does not bring. pnpm is the one that started this script or
+// What `npm start`, `npm test` and `npm run demo:web` run, from a fresh clone on: install if needed, build what the
+// command needs, run it. Assumes Node and npm only, so it uses nothing that Node does not bring. pnpm is the one that started this script or
 // comes through npx, in the version package.json pins; once installed it is a dev dependency, where turbo finds it.
 // What to build and what is still up to date is left to turbo.
 import { spawn } from 'node:child_process';
@@ -87,6 +87,12 @@ const commands = {
     // npm and pnpm change to the root; a relative file among the arguments is meant from where the user stands.
     const { INIT_CWD: cwd = process.cwd() } = process.env;
     return status || run(process.execPath, [join(root, 'apps/demo/dist/main.js'), ...args], { cwd });
+  },
+
+  async 'demo:web'(args) {
+    const status = (await install()) || (await build('--filter=@flashmla/demo-web^...'));
+    const cwd = join(root, 'apps/demo-web');
+    return status || run(process.execPath, [join(cwd, 'node_modules/vite/bin/vite.js'), ...args], { cwd });
   },
 
   async test(args) {

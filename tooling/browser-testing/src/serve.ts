@@ -14,8 +14,11 @@ export const isolation = {
 };
 
 const types: Record<string, string> = {
+  '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
   '.ts': 'text/javascript; charset=utf-8',
   '.wasm': 'application/wasm',
   '.wgsl': 'text/plain; charset=utf-8',

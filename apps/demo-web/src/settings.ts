@@ -1,0 +1,18 @@
+// What can be chosen, and what it means.
+
+import type { GateName } from './engine/protocol.ts';
+
+/** undefined = by length. */
+export const keyCounts: readonly (number | undefined)[] = [undefined, 8, 16, 32, 64, 128];
+
+/** Every gate, the default first. */
+export const gates: Readonly<Record<GateName, string>> = {
+  content: 'Content: sorts keys by what they say, and takes those whose estimated logit is largest. The default.',
+  block: 'Block: whole blocks of neighbours, by their mean key.',
+  slot: 'Slot: hashes tokens into slots. It wants learned weights, which the shipped model does not have: expect little.',
+  static: 'Static: a window of neighbours and the first tokens. Looks at nothing: the floor.',
+  oracle: 'Oracle: computes every logit to find the true top keys. The ceiling of choice, and slow.',
+};
+
+/** What `loadModel` computes in. */
+export const precisions = ['float32'] as const;

@@ -1,0 +1,132 @@
+// The page from load to figures, and every choice a reader has.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeInBrowser, type Site } from '@flashmla/browser-testing';
+import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
+import { createServer } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { done, expectAnswers, figuresOf, previewSite, root, runs, textOf } from './site.ts';
+
+const megabytes = (text: string | undefined) => Number(/([\d.]+) MB/.exec(text!)![1]);
+
+describeInBrowser('the page', (open) => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await previewSite();
+  });
+  afterAll(() => site?.close());
+
+  test('reads the first sample by itself: labels, figures, chart, keys, reasons', async () => {
+    const page = await open(site.url);
+    await done(page);
+    await expectAnswers(page, 'positive');
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    const [dense, sparse] = [await figuresOf(page, 'dense'), await figuresOf(page, 'sparse')];
+    expect(dense['Keys computed']).toBe('100 %');
+    expect(sparse['Keys computed']).toMatch(/^10 %$/);
+    // Predicted before it ran, and measured.
+    const predicted = await page.locator('#prediction dd').allTextContents();
+    expect(megabytes(predicted[0]) / megabytes(dense.Memory)).toBeCloseTo(1, 0.8);
+    expect(megabytes(predicted[1]) / megabytes(sparse.Memory)).toBeCloseTo(1, 0.8);
+    expect(await page.locator('#latency-table tbody th').allTextContents()).toEqual(['128', '256', '512', '900']);
+    expect(await page.locator('#latency svg circle').count()).toBe(8);
+    expect(await page.locator('.head canvas').count()).toBe(16);
+    expect(await textOf(page, 'why')).toMatch(/^cpu, the best one available: \d+ threads?, WASM/);
+    expect(await page.locator('#backends li').count()).toBe(5);
+    await page.close();
+  });
+
+  test('asks nothing of other origins', async () => {
+    const page = await open('about:blank');
+    const asked: string[] = [];
+    page.context().on('request', (request) => asked.push(request.url()));
+    await page.goto(site.url);
+    await done(page);
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.filter((url) => !url.startsWith(site.url))).toEqual([]);
+    await page.close();
+  });
+
+  test('K, gate and backend are chosen at run time', async () => {
+    const page = await open(site.url);
+    await done(page);
+    const before = await figuresOf(page, 'sparse');
+    await runs(page, () => page.getByLabel('K, keys picked').selectOption('16'));
+    expect(await textOf(page, 'length')).toBe('900 tokens · K = 16');
+    expect(Number.parseFloat((await figuresOf(page, 'sparse'))['Keys computed']!)).toBeLessThan(
+      Number.parseFloat(before['Keys computed']!),
+    );
+    await runs(page, () => page.getByLabel('Gate').selectOption('static'));
+    expect(await textOf(page, 'gate-note')).toMatch(/^Static: a window/);
+    const said = await runs(page, () => page.getByLabel('Backend', { exact: true }).selectOption('cpu'));
+    expect(said).toEqual(expect.arrayContaining(['Opening the backend', 'Fetching the model', 'Loading the model']));
+    expect(await textOf(page, 'why')).toMatch(/^cpu, as required/);
+    expect(await page.getByLabel('Precision').locator('option').allTextContents()).toEqual(['float32']);
+    await page.close();
+  });
+
+  test('keys are explored by head and by token', async () => {
+    const page = await open(site.url);
+    await done(page);
+    const chosen = await textOf(page, 'chosen');
+    expect(chosen).toMatch(/^“.+” chose 64 keys: /);
+    expect(await page.locator('#tokens .key').count()).toBeGreaterThanOrEqual(63);
+    await page.getByRole('button', { name: 'Layer 3, head 2' }).click();
+    expect(await textOf(page, 'matrix-title')).toBe('Layer 3, head 2: who looks at whom');
+    expect(await textOf(page, 'chosen')).not.toBe(chosen);
+    await page.locator('#tokens span').nth(20).click();
+    expect(await textOf(page, 'token-label')).toMatch(/^Token 21 of 900/);
+    await page.locator('#matrix').click({ position: { x: 10, y: 1 } });
+    expect(await textOf(page, 'token-label')).toMatch(/^Token \d of 900/);
+    await page.close();
+  });
+
+  test('a short text, and one that is longer than the model takes', async () => {
+    const page = await open(site.url);
+    await done(page);
+    await runs(page, () => page.getByRole('button', { name: 'One line' }).click());
+    await expectAnswers(page, 'positive');
+    const text = page.getByLabel('Text to read');
+    await text.fill('Good.');
+    await runs(page, () => page.getByRole('button', { name: 'Read it both ways' }).click());
+    expect(await textOf(page, 'verdict')).toMatch(/both ran dense/);
+    expect(await textOf(page, 'keys-empty')).toMatch(/every token sees every other/);
+    await text.fill('A dull film. '.repeat(2000));
+    await page.locator('#notice').filter({ hasText: 'The model takes 4096 tokens; the end' }).waitFor();
+    await text.fill('');
+    await page.getByRole('button', { name: 'Read it both ways' }).click();
+    await page.locator('#notice').filter({ hasText: 'There is no text yet' }).waitFor();
+    await page.close();
+  });
+
+  test('a model that is dropped takes the place of the shipped one', async () => {
+    const page = await open(site.url);
+    await done(page);
+    const folder = fileURLToPath(modelUrl);
+    const files = modelFiles.map((name) => ({
+      name,
+      mimeType: 'application/octet-stream',
+      buffer: readFileSync(join(folder, name)),
+    }));
+    await runs(page, () => page.locator('#file').setInputFiles(files));
+    expect(await textOf(page, 'model')).toMatch(/^your model: 4 layers of 4 heads/);
+    await expectAnswers(page, 'positive');
+    await page.close();
+  });
+
+  test('the development server serves it as well', async () => {
+    const server = await createServer({ root, logLevel: 'error', server: { host: '127.0.0.1', port: 0 } });
+    await server.listen();
+    try {
+      const page = await open(server.resolvedUrls!.local[0]!);
+      await done(page);
+      await expectAnswers(page, 'positive');
+      expect(await textOf(page, 'why')).toContain('webgpu (');
+      await page.close();
+    } finally {
+      await server.close();
+    }
+  });
+});
