@@ -1,5 +1,7 @@
 // What was dropped or opened: one text, or the files of a model. One clear message for everything else.
 
+import { plainText } from '@flashmla/demo/src/plain-text.ts';
+
 /** What was given can't be used: shown as it is. */
 export class InputError extends Error {}
 
@@ -30,20 +32,10 @@ async function textOf(file: File): Promise<string> {
     const megabytes = (size / 1e6).toFixed(1);
     throw new InputError(`${name} has ${megabytes} MB; a text has at most ${mostTextBytes / 1e6} MB. Cut it.`);
   }
-  const text = decode(new Uint8Array(await file.arrayBuffer()));
+  const text = plainText(new Uint8Array(await file.arrayBuffer()));
   if (text === undefined) throw new InputError(`${name} is no plain text in UTF-8; save it as such.`);
   if (text.trim() === '') throw new InputError(`${name} holds nothing but white space; give a file with text in it.`);
   return text.trim();
-}
-
-/** Undefined for what is no text: no UTF-8, or with zero bytes, which only binary files have. */
-function decode(bytes: Uint8Array): string | undefined {
-  if (bytes.includes(0)) return undefined;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function modelOf(files: readonly File[]): Given {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { InputError } from './input-error.ts';
+import { plainText } from './plain-text.ts';
 
 export interface Text {
   readonly name: string;
@@ -37,7 +38,7 @@ export function textsOf(files: readonly string[]): Texts {
 /** The text of a file, without white space around it. */
 function readText(file: string | URL): string {
   const bytes = readBytes(file);
-  const text = decode(bytes);
+  const text = plainText(bytes);
   if (text === undefined) {
     throw new InputError(`${file} is no plain text in UTF-8; save it as such.`);
   }
@@ -53,15 +54,5 @@ function readBytes(file: string | URL): Uint8Array {
     if (code === 'ENOENT') throw new InputError(`${file} is not there; give the path of a text file.`);
     if (code === 'EISDIR') throw new InputError(`${file} is a folder; give text files.`);
     throw new InputError(`${file} can't be read (${code}); check its permissions.`);
-  }
-}
-
-/** Undefined for what is no text: no UTF-8, or with control characters that only binary files hold. */
-function decode(bytes: Uint8Array): string | undefined {
-  if (bytes.includes(0)) return undefined;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
   }
 }
