@@ -5,13 +5,13 @@ import {
   type Backend,
   byteSize,
   checkBindings,
+  checkOwned,
   type DeviceInfo,
   type DeviceTensor,
   type DispatchOptions,
   type DType,
   elementCount,
   FlashMLAError,
-  formatShape,
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
@@ -226,17 +226,8 @@ export class CpuBackend implements Backend {
   }
 
   #own(tensor: DeviceTensor): CpuTensor {
-    if (tensor instanceof CpuTensor && tensor.backend === this) {
-      if (!tensor.disposed) return tensor;
-      throw new FlashMLAError(
-        'disposed',
-        `[kernels-cpu] a tensor ${formatShape(tensor.shape)} was used after dispose().`,
-      );
-    }
-    throw new FlashMLAError(
-      'invalid-argument',
-      '[kernels-cpu] the tensor belongs to another backend; upload it here first.',
-    );
+    checkOwned('[kernels-cpu]', this, tensor);
+    return tensor as CpuTensor;
   }
 }
 

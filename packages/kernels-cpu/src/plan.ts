@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: steps, tasks, arguments, memory. Pure.
 
-import type { Plan } from '@flashmla/tensor';
+import type { Plan, Refusal } from '@flashmla/tensor';
 import type { KernelName } from './protocol.ts';
 
 /**
@@ -22,12 +22,6 @@ export interface CpuPlan extends Plan {
   readonly buffers: Readonly<Record<string, number>>;
   /** Memory of each thread's own. */
   readonly threadBytes: number;
-}
-
-/** A refusal: why, and what would do. */
-export interface Refusal {
-  readonly reason: string;
-  readonly advice: string;
 }
 
 /** One op on this backend; its file has the op's name. */

@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: passes over textures, and what they hold. Pure.
 
-import { costOf, elementCount, inputSpecs, outputSpecs, type Plan, type Problem } from '@flashmla/tensor';
+import { costOf, elementCount, inputSpecs, outputSpecs, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
 import { channelsOfDType, maxElements, textureBytes } from './layout.ts';
 import { channelsOf, type Shader } from './shader.ts';
 
@@ -24,12 +24,6 @@ export interface WebGLPlan extends Plan {
   readonly steps: readonly Step[];
   /** For each step the textures that no later one reads. */
   readonly last: readonly (readonly string[])[];
-}
-
-/** A refusal: why, and what would do. */
-export interface Refusal {
-  readonly reason: string;
-  readonly advice: string;
 }
 
 /** One op on this backend; its file has the op's name. */

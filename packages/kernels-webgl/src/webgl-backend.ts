@@ -5,6 +5,7 @@ import {
   arrayOf,
   type Backend,
   checkBindings,
+  checkOwned,
   checkShape,
   type DeviceInfo,
   type DeviceTensor,
@@ -12,7 +13,6 @@ import {
   type DType,
   elementCount,
   FlashMLAError,
-  formatShape,
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
@@ -199,18 +199,7 @@ export class WebGLBackend implements Backend {
   }
 
   #own(tensor: DeviceTensor): WebGLTensor {
-    if (!(tensor instanceof WebGLTensor) || tensor.backend !== this) {
-      throw new FlashMLAError(
-        'invalid-argument',
-        '[kernels-webgl] the tensor belongs to another backend; upload it here first.',
-      );
-    }
-    if (tensor.disposed) {
-      throw new FlashMLAError(
-        'disposed',
-        `[kernels-webgl] a tensor ${formatShape(tensor.shape)} was used after dispose().`,
-      );
-    }
-    return tensor;
+    checkOwned('[kernels-webgl]', this, tensor);
+    return tensor as WebGLTensor;
   }
 }

@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: steps, workgroups, parameters, memory. Pure.
 
-import type { Plan } from '@flashmla/tensor';
+import type { Plan, Refusal } from '@flashmla/tensor';
 
 /** A parameter word of a step: an unsigned integer, or a float32 made by `float`. */
 export type Word = number | FloatWord;
@@ -30,22 +30,8 @@ export interface GpuPlan extends Plan {
   readonly buffers: Readonly<Record<string, number>>;
 }
 
-/** A refusal: why, and what would do. */
-export interface Refusal {
-  readonly reason: string;
-  readonly advice: string;
-}
-
-/** What a device offers to plans. */
-export interface GpuLimits {
-  readonly maxStorageBufferBindingSize: number;
-  readonly maxComputeWorkgroupStorageSize: number;
-  readonly maxComputeInvocationsPerWorkgroup: number;
-  readonly maxComputeWorkgroupsPerDimension: number;
-}
-
 /** One op on this backend; its file has the op's name. */
 export interface Kernel<P> {
-  refuses?(problem: P, limits: GpuLimits): Refusal | undefined;
-  plan(problem: P, limits: GpuLimits): Omit<GpuPlan, 'scratchBytes'>;
+  refuses?(problem: P): Refusal | undefined;
+  plan(problem: P): Omit<GpuPlan, 'scratchBytes'>;
 }

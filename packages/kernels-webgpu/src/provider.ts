@@ -32,7 +32,7 @@ export const provider: WebGpuBackendProvider = {
       available: !isSoftware(adapter.info),
       reason: isSoftware(adapter.info) ? `the only adapter runs on the CPU: ${device}` : device,
       device,
-      features: [...adapter.features].filter((feature) => wantedFeatures.some((wanted) => wanted === feature)),
+      features: wantedFeatures.filter((feature) => adapter.features.has(feature)),
       limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
     };
   },
@@ -49,7 +49,7 @@ export const provider: WebGpuBackendProvider = {
       memoryBytes,
       info: {
         description: describe(device.adapterInfo),
-        features: [...device.features].filter((feature) => wantedFeatures.some((wanted) => wanted === feature)),
+        features: wantedFeatures.filter((feature) => device.features.has(feature)),
         limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
       },
     });

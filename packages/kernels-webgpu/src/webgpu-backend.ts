@@ -5,13 +5,13 @@ import {
   type Backend,
   byteSize,
   checkBindings,
+  checkOwned,
   type DeviceInfo,
   type DeviceTensor,
   type DispatchOptions,
   type DType,
   elementCount,
   FlashMLAError,
-  formatShape,
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
@@ -97,7 +97,7 @@ export class WebGpuBackend implements Backend {
     validateProblem(problem);
     const refused = refusal(problem, this.gpu.limits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.gpu.limits);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem);
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -206,7 +206,7 @@ export class WebGpuBackend implements Backend {
   }
 
   async #prepare(problem: Problem): Promise<WebGpuProgram> {
-    const plan = planOf(problem, this.gpu.limits);
+    const plan = planOf(problem);
     const steps = await Promise.all(
       plan.steps.map(async (step) => ({
         step,
@@ -283,17 +283,8 @@ export class WebGpuBackend implements Backend {
 
   #own(tensor: DeviceTensor): WebGpuTensor {
     this.#checkUsable();
-    if (!(tensor instanceof WebGpuTensor && tensor.backend === this)) {
-      throw new FlashMLAError(
-        'invalid-argument',
-        '[kernels-webgpu] the tensor belongs to another backend; upload it here first.',
-      );
-    }
-    if (!tensor.disposed) return tensor;
-    throw new FlashMLAError(
-      'disposed',
-      `[kernels-webgpu] a tensor ${formatShape(tensor.shape)} was used after dispose().`,
-    );
+    checkOwned('[kernels-webgpu]', this, tensor);
+    return tensor as WebGpuTensor;
   }
 }
 

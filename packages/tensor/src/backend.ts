@@ -39,9 +39,13 @@ export interface Plan {
   readonly issuedMultiplyAdds: number;
 }
 
-export type Support =
-  | ({ readonly supported: true } & Plan)
-  | { readonly supported: false; readonly reason: string; readonly advice: string };
+/** Why a backend does not do a problem, and what would do. */
+export interface Refusal {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+export type Support = ({ readonly supported: true } & Plan) | ({ readonly supported: false } & Refusal);
 
 /** A problem made ready to run: compiled, tuned, cached by the problem's key. */
 export interface Program {

@@ -33,6 +33,22 @@ function mismatch(backend: Backend, given: DeviceTensor | undefined, spec: Tenso
   return undefined;
 }
 
+/**
+ * Raises unless `given` lives on `backend`, as a tensor that was not disposed.
+ *
+ * @param source who asks, for the message: '[kernels-cpu]'
+ */
+export function checkOwned(source: string, backend: Backend, given: DeviceTensor): void {
+  if (given.backend !== backend) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `${source} the tensor belongs to another backend; upload it to '${backend.name}' first.`,
+    );
+  }
+  if (!given.disposed) return;
+  throw new FlashMLAError('disposed', `${source} a tensor ${formatShape(given.shape)} was used after dispose().`);
+}
+
 /** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */
 export async function execute(
   backend: Backend,

@@ -4,7 +4,7 @@ export * from './backend.ts';
 export { breather } from './breather.ts';
 export { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, execute } from './execute.ts';
+export { checkBindings, checkOwned, execute } from './execute.ts';
 export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,

@@ -1,7 +1,7 @@
 // What the dense and the sparse attention kernels share: argument words, packed operands; see ../../assembly/attention.ts.
 
-import { type AttentionDimensions, ceilDivide, headsStrides } from '@flashmla/tensor';
-import { type Argument, float, type Refusal, roundUp, type Step } from '../plan.ts';
+import { type AttentionDimensions, ceilDivide, headsStrides, type Refusal } from '@flashmla/tensor';
+import { type Argument, float, roundUp, type Step } from '../plan.ts';
 import type { KernelName } from '../protocol.ts';
 
 /** Queries of a register tile. */

@@ -1,6 +1,7 @@
 // The gate kernels read features four at a time.
 
-import { type Refusal, roundUp } from '../plan.ts';
+import type { Refusal } from '@flashmla/tensor';
+import { roundUp } from '../plan.ts';
 
 export function refusesRank({ rank }: { rank: number }): Refusal | undefined {
   if (rank % 4 === 0) return undefined;

@@ -1,7 +1,7 @@
 // The op kernels of this backend, by the op's name.
 
-import type { OpName, Problem, ProblemOf } from '@flashmla/tensor';
-import { type Kernel, makePlan, type Refusal, refusesSize, type WebGLPlan } from '../plan.ts';
+import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import { type Kernel, makePlan, refusesSize, type WebGLPlan } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';

@@ -1,7 +1,6 @@
 // What dense and sparse attention share: the tile that a workgroup takes on, and what is refused.
 
-import type { AttentionDimensions } from '@flashmla/tensor';
-import type { Refusal } from '../plan.ts';
+import type { AttentionDimensions, Refusal } from '@flashmla/tensor';
 
 export interface AttentionTile {
   /** Queries of a workgroup. */

@@ -8,9 +8,10 @@ import {
   outputSpecs,
   type Problem,
   type ProblemOf,
+  type Refusal,
   type TensorSpec,
 } from '@flashmla/tensor';
-import type { GpuLimits, GpuPlan, Kernel, Refusal } from '../plan.ts';
+import type { GpuPlan, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';
@@ -35,14 +36,19 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
 };
 
+/** What a device offers that decides whether a problem can be done. */
+export interface GpuLimits {
+  readonly maxStorageBufferBindingSize: number;
+}
+
 export function refusal(problem: Problem, limits: GpuLimits): Refusal | undefined {
-  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, limits);
+  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
   return refused ?? tooLarge(problem, limits);
 }
 
 /** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
-export function planOf(problem: Problem, limits: GpuLimits): GpuPlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, limits);
+export function planOf(problem: Problem): GpuPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem);
   return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
@@ -51,7 +57,7 @@ function tooLarge(problem: Problem, limits: GpuLimits): Refusal | undefined {
   const bytesOf = ({ shape, dtype }: TensorSpec) => elementCount(shape) * byteSize(dtype);
   const specs = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
   const tensors = specs.map(([name, spec]) => [name, bytesOf(spec)] as const);
-  const buffers = Object.entries(planOf(problem, limits).buffers);
+  const buffers = Object.entries(planOf(problem).buffers);
   const most = limits.maxStorageBufferBindingSize;
   const large = [...tensors, ...buffers].find(([, bytes]) => bytes > most);
   if (!large) return undefined;
