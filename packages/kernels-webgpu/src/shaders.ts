@@ -18,6 +18,7 @@ import selectTopK from './kernels/select-top-k.wgsl';
 import slotLists from './kernels/slot-lists.wgsl';
 import sortLists from './kernels/sort-lists.wgsl';
 import sparseAttention from './kernels/sparse-attention.wgsl';
+import sumOfAll from './kernels/sum-of-all.wgsl';
 
 const sources: Readonly<Record<string, string>> = {
   'block-pool': blockPool,
@@ -38,11 +39,16 @@ const sources: Readonly<Record<string, string>> = {
   'slot-lists': slotLists,
   'sort-lists': sortLists,
   'sparse-attention': sparseAttention,
+  'sum-of-all': sumOfAll,
 };
 
-/** Which workgroup this is, of those that a step asked for: they are spread over two dimensions. */
+/**
+ * In front of every file. `index_of`: which workgroup this is, of those that a step asked for, spread over two dimensions.
+ * `byte_of`: a mask's byte number `at`, from the word that holds it, number at / 4.
+ */
 const prelude = /* wgsl */ `
 fn index_of(workgroup: vec3u, count: vec3u) -> u32 { return workgroup.x + workgroup.y * count.x; }
+fn byte_of(word: u32, at: u32) -> u32 { return (word >> (at % 4u * 8u)) & 255u; }
 `;
 
 /** `// include: name` on a line of its own stands for that file. */

@@ -24,7 +24,7 @@ struct Params {
 fn is_present(entry: u32, token: u32) -> bool {
   if (params.mask == 0u) { return true; }
   let at = entry * params.tokens + token;
-  return ((mask[at / 4u] >> (at % 4u * 8u)) & 255u) != 0u;
+  return byte_of(mask[at / 4u], at) != 0u;
 }
 
 // Four neighbouring blocks of all texts, in the order of the bytes.

@@ -19,7 +19,7 @@ var<workgroup> counts: array<u32, THREADS>;
 fn is_present(head: u32, token: u32) -> bool {
   if (params.mask == 0u) { return true; }
   let at = head / params.heads_of_text * params.tokens + token;
-  return ((mask[at / 4u] >> (at % 4u * 8u)) & 255u) != 0u;
+  return byte_of(mask[at / 4u], at) != 0u;
 }
 
 @compute @workgroup_size(THREADS)

@@ -17,7 +17,8 @@ struct Params {
 
 // include: select
 
-var<workgroup> sums: array<f32, THREADS>;
+// include: sum-of-all
+
 var<workgroup> present_here: u32;
 var<private> base: u32; // of the node, in its head's order
 var<private> head_base: u32;
@@ -34,17 +35,6 @@ fn key_of(place: u32) -> u32 { return ~ordered_key(value(place, axis)); }
 fn take(place: u32, to: u32) { after[base + to] = before[base + place]; }
 
 fn leave(place: u32, to: u32) { after[base + left + to] = before[base + place]; }
-
-fn sum_of_all(thread: u32, own: f32) -> f32 {
-  workgroupBarrier();
-  sums[thread] = own;
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (thread < half) { sums[thread] += sums[thread + half]; }
-  }
-  workgroupBarrier();
-  return sums[0];
-}
 
 // The first dimension of largest variance.
 fn widest_axis(thread: u32, node: u32) -> u32 {

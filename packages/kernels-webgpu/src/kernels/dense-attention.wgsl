@@ -33,7 +33,7 @@ struct Params {
 fn present(entry: u32, token: u32) -> bool {
   if (params.mask == 0u) { return true; }
   let at = entry * params.keys + token;
-  return ((key_mask[at / 4u] >> (at % 4u * 8u)) & 255u) != 0u;
+  return byte_of(key_mask[at / 4u], at) != 0u;
 }
 
 @compute @workgroup_size(THREADS)

@@ -16,23 +16,13 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> output: array<f32>;
 
 const THREADS = 64u;
-var<workgroup> partial: array<f32, THREADS>;
+
+// include: sum-of-all
 
 fn value(at: u32) -> f32 {
   var sum = input[at];
   if (params.residual > 0u) { sum += residual[at]; }
   return sum;
-}
-
-fn sum_of_all(thread: u32, own: f32) -> f32 {
-  workgroupBarrier();
-  partial[thread] = own;
-  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (thread < half) { partial[thread] += partial[thread + half]; }
-  }
-  workgroupBarrier();
-  return partial[0];
 }
 
 @compute @workgroup_size(THREADS)

@@ -36,7 +36,7 @@ fn main(
     if (params.ordered > 0u) { token = u32(order[batch_head * params.tokens + position]); }
     if (params.mask > 0u) {
       let at = entry * params.tokens + token;
-      if (((mask[at / 4u] >> (at % 4u * 8u)) & 255u) == 0u) { continue; }
+      if (byte_of(mask[at / 4u], at) == 0u) { continue; }
     }
     if (feature < RANK) { sum += points[(batch_head * params.tokens + token) * RANK + feature]; }
     found += 1.0;

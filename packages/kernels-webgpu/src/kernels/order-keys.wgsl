@@ -38,7 +38,7 @@ fn main(
   var present = true;
   if (params.mask > 0u) {
     let at = entry * params.keys + token;
-    present = ((key_mask[at / 4u] >> (at % 4u * 8u)) & 255u) != 0u;
+    present = byte_of(key_mask[at / 4u], at) != 0u;
   }
   let origin = entry * params.batch_stride + head * params.head_stride + token * params.token_stride;
   var vector = vec4f(0.0);

@@ -22,7 +22,7 @@ var<private> slot: u32;
 
 fn key_of(token: u32) -> u32 {
   let at = entry * params.tokens + token;
-  if (params.mask > 0u && ((mask[at / 4u] >> (at % 4u * 8u)) & 255u) == 0u) { return 0u; }
+  if (params.mask > 0u && byte_of(mask[at / 4u], at) == 0u) { return 0u; }
   return ordered_key(scores[(at * params.heads + head) * params.slot_count + slot]);
 }
 
