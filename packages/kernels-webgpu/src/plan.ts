@@ -30,8 +30,16 @@ export interface GpuPlan extends Plan {
   readonly buffers: Readonly<Record<string, number>>;
 }
 
+/** What a device offers that plans and refusals rest on. */
+export interface GpuTraits {
+  readonly features: ReadonlySet<string>;
+  readonly limits: { readonly maxStorageBufferBindingSize: number };
+  /** Sizes of subgroups, where the device has 'subgroups'. */
+  readonly subgroupSizes?: { readonly min: number; readonly max: number };
+}
+
 /** One op on this backend; its file has the op's name. */
 export interface Kernel<P> {
-  refuses?(problem: P): Refusal | undefined;
-  plan(problem: P): Omit<GpuPlan, 'scratchBytes'>;
+  refuses?(problem: P, traits: GpuTraits): Refusal | undefined;
+  plan(problem: P, traits: GpuTraits): Omit<GpuPlan, 'scratchBytes'>;
 }

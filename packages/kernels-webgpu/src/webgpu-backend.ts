@@ -28,7 +28,7 @@ import { type Block, Buffers } from './buffers.ts';
 import { mapModeRead, usage } from './gpu.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
-import type { GpuPlan, Step, Word } from './plan.ts';
+import type { GpuPlan, GpuTraits, Step, Word } from './plan.ts';
 import { RecordedOp, Recorder } from './recorder.ts';
 import { WebGpuTensor } from './webgpu-tensor.ts';
 
@@ -60,6 +60,7 @@ export class WebGpuBackend implements Backend {
   readonly #buffers: Buffers;
   readonly #recorder: Recorder;
   readonly #pipelines: Pipelines;
+  readonly #traits: GpuTraits;
   readonly #programs = new Map<string, Promise<WebGpuProgram>>();
   /** Bound where an optional input is not given. */
   readonly #zeros: GPUBuffer;
@@ -77,6 +78,7 @@ export class WebGpuBackend implements Backend {
     this.#buffers = new Buffers(device, memoryBytes);
     this.#recorder = new Recorder(device);
     this.#pipelines = new Pipelines(device);
+    this.#traits = traitsOf(device);
     this.#zeros = device.createBuffer({ size: 256, usage: usage.storage });
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
@@ -95,9 +97,9 @@ export class WebGpuBackend implements Backend {
 
   supports(problem: Problem): Support {
     validateProblem(problem);
-    const refused = refusal(problem, this.gpu.limits);
+    const refused = refusal(problem, this.#traits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.#traits);
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -151,7 +153,7 @@ export class WebGpuBackend implements Backend {
     let program = this.#programs.get(key);
     if (!program) {
       validateProblem(problem);
-      const refused = refusal(problem, this.gpu.limits);
+      const refused = refusal(problem, this.#traits);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-webgpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
@@ -206,7 +208,7 @@ export class WebGpuBackend implements Backend {
   }
 
   async #prepare(problem: Problem): Promise<WebGpuProgram> {
-    const plan = planOf(problem);
+    const plan = planOf(problem, this.#traits);
     const steps = await Promise.all(
       plan.steps.map(async (step) => ({
         step,
@@ -286,6 +288,11 @@ export class WebGpuBackend implements Backend {
     checkOwned('[kernels-webgpu]', this, tensor);
     return tensor as WebGpuTensor;
   }
+}
+
+function traitsOf({ features, limits, adapterInfo }: GPUDevice): GpuTraits {
+  const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
+  return { features, limits, ...(features.has('subgroups') && { subgroupSizes: { min, max } }) };
 }
 
 /** At least as much as a shader's smallest view of a buffer. */

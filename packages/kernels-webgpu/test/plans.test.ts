@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { planOf, refusal, sourceOf, writesOf } from '../dist/index.js';
 
 /** What every WebGPU device has. */
-const limits = { maxStorageBufferBindingSize: 2 ** 27 };
+const traits = { features: new Set<string>(), limits: { maxStorageBufferBindingSize: 2 ** 27 } };
 const steps = conformanceCases()
   .filter(({ mayRefuse }) => !mayRefuse)
-  .flatMap(({ problem }) => planOf(problem).steps);
+  .flatMap(({ problem }) => planOf(problem, traits).steps);
 const shaders = new Map(steps.map((step) => [sourceOf(step.shader, step.constants), step]));
 
 describe('shaders', () => {
@@ -54,12 +54,13 @@ describe('sparse attention', () => {
     [16, 16],
     [64, 64],
   ])('fills its tiles (%d, %d): compute density at least 0.9', (tileQueries, blockKeys) => {
-    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem(tileQueries, blockKeys));
+    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem(tileQueries, blockKeys), traits);
     expect(usefulMultiplyAdds / issuedMultiplyAdds).toBeGreaterThanOrEqual(0.9);
   });
 
   it('takes memory that grows with the length, not with its square', () => {
-    const bytes = (tokens: number) => planOf({ ...problem(16, 16), queries: tokens, keys: tokens }).scratchBytes;
+    const bytes = (tokens: number) =>
+      planOf({ ...problem(16, 16), queries: tokens, keys: tokens }, traits).scratchBytes;
     expect(bytes(32768) / bytes(8192)).toBeLessThan(4.1);
   });
 });
@@ -69,7 +70,7 @@ it('a tensor that the device can’t bind whole is refused, with what would do',
     op: 'linear',
     ...{ rows: 2 ** 16, inFeatures: 768, outFeatures: 768, bias: false, activation: 'none' },
   };
-  const refused = refusal(linear, limits);
+  const refused = refusal(linear, traits);
   expect(refused).toEqual({
     reason: "'input' takes 201326592 bytes, and this device binds at most 134217728",
     advice: 'run a smaller batch or a shorter input',

@@ -11,7 +11,7 @@ import {
   type Refusal,
   type TensorSpec,
 } from '@flashmla/tensor';
-import type { GpuPlan, Kernel } from '../plan.ts';
+import type { GpuPlan, GpuTraits, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';
@@ -36,29 +36,24 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
 };
 
-/** What a device offers that decides whether a problem can be done. */
-export interface GpuLimits {
-  readonly maxStorageBufferBindingSize: number;
-}
-
-export function refusal(problem: Problem, limits: GpuLimits): Refusal | undefined {
-  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
-  return refused ?? tooLarge(problem, limits);
+export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefined {
+  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
+  return refused ?? tooLarge(problem, traits);
 }
 
 /** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
-export function planOf(problem: Problem): GpuPlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem);
+export function planOf(problem: Problem, traits: GpuTraits): GpuPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
   return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /** A shader sees no more of a buffer than the device's limit. */
-function tooLarge(problem: Problem, limits: GpuLimits): Refusal | undefined {
+function tooLarge(problem: Problem, traits: GpuTraits): Refusal | undefined {
   const bytesOf = ({ shape, dtype }: TensorSpec) => elementCount(shape) * byteSize(dtype);
   const specs = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
   const tensors = specs.map(([name, spec]) => [name, bytesOf(spec)] as const);
-  const buffers = Object.entries(planOf(problem).buffers);
-  const most = limits.maxStorageBufferBindingSize;
+  const buffers = Object.entries(planOf(problem, traits).buffers);
+  const most = traits.limits.maxStorageBufferBindingSize;
   const large = [...tensors, ...buffers].find(([, bytes]) => bytes > most);
   if (!large) return undefined;
   const [name, bytes] = large;
