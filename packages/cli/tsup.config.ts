@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tooling/build/tsup.ts';
 
-export default defineConfig(library({ cli: 'src/cli.ts' }, { banner: { js: '#!/usr/bin/env node' } }));
+// The workloads are a part of this repository only, and of the command line.
+const noExternal = ['@flashmla/workloads'];
+export default defineConfig(library({ cli: 'src/cli.ts' }, { banner: { js: '#!/usr/bin/env node' }, noExternal }));

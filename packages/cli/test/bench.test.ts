@@ -1,13 +1,16 @@
 import { provider } from '@flashmla/kernels-cpu';
 import type { Backend } from '@flashmla/tensor';
+import {
+  attentionWorkloads,
+  EncoderWorkloads,
+  largestDifference,
+  relativeError,
+  type Workload,
+} from '@flashmla/workloads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alternate } from '../src/bench/alternate.ts';
-import { attentionWorkloads } from '../src/bench/attention-workload.ts';
 import { compare, type Row } from '../src/bench/compare.ts';
-import { largestDifference, relativeError } from '../src/bench/difference.ts';
-import { EncoderWorkloads } from '../src/bench/encoder-workload.ts';
 import type { Machine } from '../src/bench/machine.ts';
-import type { Workload } from '../src/bench/workload.ts';
 import { flashmla, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
 interface BenchJson {

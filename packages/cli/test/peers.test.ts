@@ -2,14 +2,14 @@
 
 import { createRequire } from 'node:module';
 import { randomNormal, randomSource } from '@flashmla/tensor';
-import { describe, expect, it } from 'vitest';
 import {
   attentionModel,
   encoderModel,
   type LayerWeights,
   type LinearWeights,
   type NormWeights,
-} from '../src/bench/peers/onnx-model.ts';
+} from '@flashmla/workloads';
+import { describe, expect, it } from 'vitest';
 import { openPeer, type PeerName } from '../src/bench/peers/onnxruntime.ts';
 
 const tolerance = 1e-4;

@@ -1,12 +1,11 @@
 // One length of a benchmark: every implementation is run once and its output compared, then all are timed in turn.
 
 import { type Backend, type DeviceTensor, FlashMLAError } from '@flashmla/tensor';
+import { largestDifference, type OwnName, relativeError, type Workload } from '@flashmla/workloads';
 import { errorLine } from '../errors.ts';
 import { alternate, type Contestant, type Timing } from './alternate.ts';
-import { largestDifference, relativeError } from './difference.ts';
 import { type OpenedPeer, openFastest } from './open-fastest.ts';
 import { type PeerName, settleMs } from './peers/onnxruntime.ts';
-import type { OwnName, Workload } from './workload.ts';
 
 /** A peer's output may be so far from ours, in units of its root mean square, and still be the same computation. */
 const tolerance = 1e-3;

@@ -1,17 +1,7 @@
-// The sizes of the encoder that is measured.
+// The sizes of a loaded model's encoder.
 
 import type { EncoderModel } from '@flashmla/model-swap';
-
-export interface Geometry {
-  readonly modelDim: number;
-  readonly heads: number;
-  readonly headDim: number;
-  readonly intermediateDim: number;
-  readonly layers: number;
-}
-
-/** Devlin et al. 2018, arXiv 1810.04805. */
-export const bertBase: Geometry = { modelDim: 768, heads: 12, headDim: 64, intermediateDim: 3072, layers: 12 };
+import type { Geometry } from '@flashmla/workloads';
 
 export function geometryOf({ architecture, encoder }: EncoderModel): Geometry {
   const { modelDim, heads, headDim, intermediateDim } = architecture;

@@ -1,8 +1,8 @@
 // A peer at its best: of the graphs it may run, the one that is fastest at this length.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PeerGraph, Workload } from '@flashmla/workloads';
 import { openPeer, type Peer, type PeerName, settleMs } from './peers/onnxruntime.ts';
-import type { PeerGraph, Workload } from './workload.ts';
 
 export interface OpenedPeer {
   readonly peer: Peer;

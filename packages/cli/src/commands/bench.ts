@@ -3,13 +3,11 @@
 import { availableParallelism } from 'node:os';
 import { recommendK } from '@flashmla/gating';
 import type { Backend } from '@flashmla/tensor';
-import { attentionWorkloads } from '../bench/attention-workload.ts';
+import { attentionWorkloads, bertBase, EncoderWorkloads, type Geometry, type WorkloadOf } from '@flashmla/workloads';
 import { compare, type Row } from '../bench/compare.ts';
-import { EncoderWorkloads } from '../bench/encoder-workload.ts';
-import { bertBase, type Geometry, geometryOf } from '../bench/geometry.ts';
+import { geometryOf } from '../bench/geometry.ts';
 import { describeMachine, type Machine } from '../bench/machine.ts';
 import type { PeerName } from '../bench/peers/onnxruntime.ts';
-import type { WorkloadOf } from '../bench/workload.ts';
 import { type Context, command } from '../command.ts';
 import { withBackend, withModel } from '../opening.ts';
 import { backendOption, parseChoices, parseWhole, parseWholes, required, threadsOption } from '../options.ts';

@@ -5,6 +5,7 @@
 // alternation (see `settleMs`) and comparison of outputs are the caller's.
 
 import { FlashMLAError } from '@flashmla/tensor';
+import type { PeerInput } from '@flashmla/workloads';
 import type * as Onnxruntime from 'onnxruntime-web';
 
 export type PeerName = 'onnxruntime-web' | 'onnxruntime-node';
@@ -12,11 +13,6 @@ export type PeerName = 'onnxruntime-web' | 'onnxruntime-node';
 export interface PeerOptions {
   /** Threads a run uses, the calling one included. */
   threads: number;
-}
-
-export interface PeerInput {
-  data: Float32Array;
-  shape: readonly number[];
 }
 
 /**

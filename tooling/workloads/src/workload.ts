@@ -2,7 +2,11 @@
 // ONNX model for a peer, on the same weights and inputs.
 
 import type { DeviceTensor } from '@flashmla/tensor';
-import type { PeerInput } from './peers/onnxruntime.ts';
+
+export interface PeerInput {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
 
 export type OwnName = 'flashmla-sparse' | 'flashmla-dense';
 

@@ -5,7 +5,7 @@ import { denseAttention, sparseAttention } from '@flashmla/attention';
 import { ContentGate } from '@flashmla/gating';
 import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import type { Geometry } from './geometry.ts';
-import { attentionModel } from './peers/onnx-model.ts';
+import { attentionModel } from './onnx/onnx-model.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
 
 export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometry): WorkloadOf {

@@ -13,7 +13,7 @@ import {
   tensor,
 } from '@flashmla/tensor';
 import type { Geometry } from './geometry.ts';
-import { encoderModel, type LayerWeights, type LinearWeights, type NormWeights } from './peers/onnx-model.ts';
+import { encoderModel, type LayerWeights, type LinearWeights, type NormWeights } from './onnx/onnx-model.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
 
 /** BERT's. */
