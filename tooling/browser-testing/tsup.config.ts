@@ -2,5 +2,10 @@ import { defineConfig } from 'tsup';
 import { library } from '../../tooling/build/tsup.ts';
 
 export default defineConfig(
-  library({ index: 'src/index.ts', 'find-chromium': 'src/find-chromium.ts', page: 'src/page.ts' }),
+  library({
+    index: 'src/index.ts',
+    browser: 'src/browser.ts',
+    'find-chromium': 'src/find-chromium.ts',
+    page: 'src/page.ts',
+  }),
 );
