@@ -1,6 +1,7 @@
 // Time by length, as a chart that grows while it is measured and as a table.
 
 import { formatMs, formatTimes } from '@flashmla/demo/src/format.ts';
+import { crossoverOf } from '../crossover.ts';
 import type { Kind, Point } from '../engine/protocol.ts';
 import { lengthScale, timeScale } from '../latency-scale.ts';
 import { find, make } from './elements.ts';
@@ -68,6 +69,13 @@ function chartOf(points: readonly Point[], width: number): SVGElement {
   for (const tick of lengths.ticks.filter(hasRoom(x))) {
     chart.append(text(String(tick), { x: x(tick), y: size.height - margin.bottom + 22, 'text-anchor': 'middle' }));
   }
+  const crossover = crossoverOf(points);
+  if (crossover !== undefined) {
+    const at = x(crossover);
+    chart.append(svg('line', { class: 'crossover', x1: at, x2: at, y1: margin.top, y2: size.height - margin.bottom }));
+    const anchor = at < size.width / 2 ? { x: at + 6, 'text-anchor': 'start' } : { x: at - 6, 'text-anchor': 'end' };
+    chart.append(text(`sparse faster from ${crossover} on`, { ...anchor, y: margin.top + 10 }));
+  }
   const last = points.at(-1)!;
   for (const kind of kinds) {
     const ms = (point: Point) => (kind === 'dense' ? point.denseMs : point.sparseMs);
@@ -97,7 +105,9 @@ function hasRoom(x: (tokens: number) => number) {
 function summaryOf(points: readonly Point[]): string {
   const { tokens, denseMs, sparseMs } = points.at(-1)!;
   const figures = `${formatMs(denseMs)} dense, ${formatMs(sparseMs)} sparse`;
-  return `Time by length on logarithmic axes. At ${tokens} tokens: ${figures}. The table below has all figures.`;
+  const crossover = crossoverOf(points);
+  const faster = crossover === undefined ? '' : ` Sparse is faster from ${crossover} tokens on.`;
+  return `Time by length on logarithmic axes. At ${tokens} tokens: ${figures}.${faster} The table below has all figures.`;
 }
 
 type Attributes = Readonly<Record<string, string | number>>;
