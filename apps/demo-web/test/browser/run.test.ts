@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeInBrowser, type Site } from '@flashmla/browser-testing';
 import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
+import type { Page } from 'playwright-core';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { done, expectAnswers, figuresOf, previewSite, root, runs, textOf } from './site.ts';
@@ -101,7 +102,7 @@ describeInBrowser('the page', (open) => {
     await page.close();
   });
 
-  test('a model that is dropped takes the place of the shipped one', async () => {
+  test('a model’s files that are chosen take the place of the shipped one', async () => {
     const page = await open(site.url);
     await done(page);
     const folder = fileURLToPath(modelUrl);
@@ -111,6 +112,15 @@ describeInBrowser('the page', (open) => {
       buffer: readFileSync(join(folder, name)),
     }));
     await runs(page, () => page.locator('#file').setInputFiles(files));
+    expect(await textOf(page, 'model')).toMatch(/^your model: 4 layers of 4 heads/);
+    await expectAnswers(page, 'positive');
+    await page.close();
+  });
+
+  test('a model’s folder that is dragged onto the page does so too', async () => {
+    const page = await open(site.url);
+    await done(page);
+    await runs(page, () => dragOnto(page, '#drop', fileURLToPath(modelUrl)));
     expect(await textOf(page, 'model')).toMatch(/^your model: 4 layers of 4 heads/);
     await expectAnswers(page, 'positive');
     await page.close();
@@ -130,3 +140,15 @@ describeInBrowser('the page', (open) => {
     }
   });
 });
+
+/** A drag from outside the browser, as the mouse makes it: only the browser itself can make one with a folder in it. */
+async function dragOnto(page: Page, selector: string, path: string): Promise<void> {
+  await page.locator(selector).scrollIntoViewIfNeeded();
+  const { x, y } = (await page.locator(selector).boundingBox())!;
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  const browser = await page.context().newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await browser.send('Input.dispatchDragEvent', { type, x: x + 10, y: y + 10, data });
+  }
+  await browser.detach();
+}
