@@ -18,11 +18,9 @@ export async function findGpu(): Promise<GPU | string> {
       : 'this browser has no WebGPU; update it, or use another backend';
   }
   try {
-    // Not written out: a bundler must not look for a native module that only Node can load.
-    const specifier = 'webgpu';
-    const { create } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier)) as {
-      create(flags: string[]): GPU;
-    };
+    // Native code, which no bundler shall take: `browser` in package.json keeps it out of what is built for browsers,
+    // the comment out of what webpack builds for Node.
+    const { create } = await import(/* webpackIgnore: true */ 'webgpu');
     dawn ??= create([]);
     return dawn;
   } catch (error) {
