@@ -198,6 +198,14 @@ describe('opening', () => {
     expect(String(error)).toContain(`can't be loaded from ${missing}kernels.`);
   });
 
+  it('refuses places of its files that are no URLs', async () => {
+    for (const option of ['wasmUrl', 'workerUrl']) {
+      await expect(provider.open({ [option]: './files/' })).rejects.toThrow(
+        `[kernels-cpu] ${option} is the string './files/'; expected a URL, in browsers also one relative to the page.`,
+      );
+    }
+  });
+
   it('rejects what is in flight when it is disposed, and everything after', async () => {
     const backend = await provider.open({ threads: 2 });
     await attend(backend, { heads: 12, tokens: 1024, headDim: 64 });
