@@ -72,6 +72,28 @@ describe('openFolder', () => {
     await checkFolder(FILES);
   });
 
+  it('reads files that are given by their URLs', async () => {
+    const { url, requests } = await serve(ranges);
+    const folder = pathToFileURL(`${await folderOf(FILES)}/`);
+    const inlined = `data:application/json;base64,${Buffer.from(FILES['config.json']).toString('base64')}`;
+    await checkFolder({
+      'config.json': new URL('config.json', folder),
+      'model.safetensors': new URL('model.safetensors', folder),
+    });
+    await checkFolder({ 'config.json': new URL(inlined), 'model.safetensors': new URL(`${url}/model.safetensors`) });
+    expect(requests.filter((request) => request.endsWith('whole'))).toEqual([]);
+  });
+
+  it('names a URL at which there is no file', async () => {
+    const { url } = await serve(ranges);
+    const onDisk = pathToFileURL(`${await folderOf(FILES)}/none.json`);
+    for (const missing of [new URL(`${url}/none.json`), onDisk]) {
+      await expect(openFolder({ 'gates.json': missing }).open('gates.json')).rejects.toThrow(
+        `[model-swap] gates.json: there is no file at ${missing.href}; check the address`,
+      );
+    }
+  });
+
   it('reads a URL by ranges where the server has them, a few megabytes at a time', async () => {
     const { url, requests } = await serve(ranges);
     await checkFolder(url);
