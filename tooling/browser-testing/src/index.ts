@@ -3,4 +3,5 @@
 
 export { testConformanceIn } from './conformance.ts';
 export { describeInBrowser } from './describe-in-browser.ts';
+export { isRequired } from './required.ts';
 export { isolation, type Site, serve, workspace } from './serve.ts';
