@@ -9,6 +9,7 @@ import type { Case } from './case.ts';
 import { conformanceCases } from './cases/index.ts';
 import { contractChecks } from './contract.ts';
 import { fixtureCase } from './fixtures.ts';
+import { type Lose, lossChecks } from './loss.ts';
 import { runCase } from './run-case.ts';
 
 export interface ConformanceOptions {
@@ -22,6 +23,13 @@ export interface ConformanceOptions {
 export function testConformance(name: string, open: () => Promise<Backend>, options: ConformanceOptions = {}): void {
   testContract(name, open);
   testCases(name, open, conformanceCases().filter(options.filter ?? (() => true)), options.timeoutMs);
+}
+
+/** Registers a test for every promise of the contract about a device that is lost, which `lose` makes it. */
+export function testLoss(name: string, open: () => Promise<Backend>, lose: Lose): void {
+  describe(`${name}, a lost device`, () => {
+    for (const check of lossChecks()) test(check.name, () => check.run(open, lose));
+  });
 }
 
 /**
