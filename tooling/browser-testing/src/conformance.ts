@@ -27,3 +27,15 @@ export function testLossIn(page: () => Page): void {
     }
   });
 }
+
+/**
+ * Registers the test that the backend survives the process that drives the GPU. In a file of its own, once: all pages of
+ * the browser lose their devices, and after a second crash Chromium gives none any more.
+ */
+export function testCrashIn(page: () => Page): void {
+  test('the process that drives the GPU crashes, and the backend recovers', async () => {
+    const session = await page().context().browser()!.newBrowserCDPSession();
+    await page().exposeFunction('crashGpuProcess', () => session.send('Browser.crashGpuProcess'));
+    await page().evaluate((check) => conformance.runLossCheck(check, true), 'concurrent calls share one recovery');
+  });
+}

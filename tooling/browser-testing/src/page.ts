@@ -10,12 +10,14 @@ export interface ConformancePage {
   open(options: object): Promise<DeviceInfo>;
   runCase(name: string): Promise<void>;
   runCheck(name: string): Promise<void>;
-  /** For a page that said how its device is lost. */
-  runLossCheck(name: string): Promise<void>;
+  /** The device is lost as the page says, or with the process that drives the GPU. */
+  runLossCheck(name: string, byCrash?: boolean): Promise<void>;
 }
 
 declare global {
   var conformance: ConformancePage;
+  /** Given to the page by the test. */
+  var crashGpuProcess: (() => Promise<void>) | undefined;
 }
 
 /** Puts the suite into the page, as the global `conformance`; returns what gives the open backend. */
@@ -37,7 +39,18 @@ export function serveConformance(provider: BackendProvider, lose?: Lose): () => 
     },
     runCase: (name) => runCase(opened(), cases.get(name)!),
     runCheck: (name) => checks.get(name)!.run(opened(), () => provider.open(options)),
-    runLossCheck: (name) => losses.get(name)!.run(() => provider.open(options), lose!),
+    runLossCheck: (name, byCrash) => losses.get(name)!.run(() => provider.open(options), byCrash ? crash : lose!),
   };
   return opened;
+}
+
+/** Ends the process that drives the GPU, and waits until the backend heard of it. */
+async function crash(backend: Backend): Promise<void> {
+  await crashGpuProcess!();
+  for (let isLost = false; !isLost; ) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await backend.synchronize().catch(() => {
+      isLost = true;
+    });
+  }
 }
