@@ -8,6 +8,7 @@ import {
   type DeviceTensor,
   execute,
   HostTensor,
+  recoverFor,
   type Selection,
   type Tensor,
   tensor,
@@ -64,6 +65,7 @@ async function attend(
   const { signal, keyMask } = inputs;
   signal?.throwIfAborted();
   validateProblem(given);
+  await recoverFor(backend, inputs.query, inputs.key, inputs.value);
   const problem = { ...given, headDim: supportedHeadDim(backend, given) };
   const isPadded = problem.headDim !== given.headDim;
   // Device tensors can't be padded in place: the backend's own refusal says what would do.

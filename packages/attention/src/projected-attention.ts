@@ -11,6 +11,7 @@ import {
   describeValue,
   FlashMLAError,
   formatShape,
+  recoverFor,
   type Tensor,
 } from '@flashmla/tensor';
 import type { AttachTarget, AttentionModule, AttentionProjections, ForwardOptions } from './module.ts';
@@ -108,7 +109,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       );
     }
     checkProjections(target.projections, this.#title, this.dim);
-    this.#attachment = attachmentOf(target.backend, target.projections);
+    this.#attachment = attachmentOf(target.backend, () => target.projections);
   }
 
   /** Gives the layer back. The module may be attached again. Calls in flight must have ended. */
@@ -122,6 +123,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     signal?.throwIfAborted();
     const dimensions = this.#dimensionsOf(x, keyMask);
     const { backend, projections } = this.#attachment ?? (await this.#open(x));
+    await recoverFor(backend, x);
     const scope = new Scope(backend);
     try {
       const { batch, queries: tokens, heads, headDim } = dimensions;
@@ -169,8 +171,10 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   async #openOwn(x: Tensor): Promise<Attachment> {
     const { backend: given, projections, seed = 0 } = this.#options;
     const backend = given ?? (x instanceof DeviceTensor ? x.backend : await sharedBackend());
+    await recoverFor(backend, x);
     this.#checkUsable();
-    this.#attachment = attachmentOf(backend, projections ?? initialProjections(this.dim, seed));
+    const { dim } = this;
+    this.#attachment = attachmentOf(backend, () => projections ?? initialProjections(dim, seed));
     return this.#attachment;
   }
 
@@ -204,7 +208,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   }
 }
 
-function attachmentOf(backend: Backend, given: AttentionProjections): Attachment {
+function attachmentOf(backend: Backend, given: () => AttentionProjections): Attachment {
   const uploads = new Scope(backend);
   try {
     return { backend, projections: onDevice(given, uploads), uploads };

@@ -6,7 +6,9 @@ import {
   type DeviceTensor,
   FlashMLAError,
   formatShape,
+  type HostTensor,
   type ProblemOf,
+  type Restore,
   randomSource,
   randomUniform,
   type Tensor,
@@ -71,14 +73,27 @@ export function initialProjections(dim: number, seed: number): AttentionProjecti
   };
 }
 
-/** The projections on the scope's device; what had to be uploaded belongs to the scope. */
-export function onDevice(projections: AttentionProjections, scope: Scope): DeviceProjections {
-  const place = ({ weight, bias }: Projection): DeviceProjection => ({
-    weight: scope.device(weight, { purpose: 'linear-weight' }),
-    ...(bias && { bias: scope.device(bias) }),
-  });
-  const { query, key, value, output } = projections;
-  return { query: place(query), key: place(key), value: place(value), output: place(output) };
+/**
+ * The projections on the scope's device; what had to be uploaded belongs to the scope.
+ *
+ * @param given gives the same again when the device was lost
+ */
+export function onDevice(given: () => AttentionProjections, scope: Scope): DeviceProjections {
+  const projections = given();
+  const place = (name: (typeof names)[number]): DeviceProjection => {
+    const { weight, bias } = projections[name];
+    return {
+      weight: scope.device(weight, { purpose: 'linear-weight', restore: restoreOf(given, name, 'weight') }),
+      ...(bias && { bias: scope.device(bias, { restore: restoreOf(given, name, 'bias') }) }),
+    };
+  };
+  return { query: place('query'), key: place('key'), value: place('value'), output: place('output') };
+}
+
+/** Holds on to `given` alone: not to tensors, which would then be in memory twice. */
+function restoreOf(given: () => AttentionProjections, name: (typeof names)[number], part: keyof Projection): Restore {
+  // Only what was uploaded is restored, and that came from the host.
+  return () => given()[name][part] as HostTensor;
 }
 
 /** Dispatches input · weightᵀ + bias into a new tensor of `shape`, which the caller owns. */

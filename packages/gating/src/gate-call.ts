@@ -14,6 +14,7 @@ import {
   type HostTensor,
   type Layout,
   type Problem,
+  recoverFor,
   type Selection,
   type Tensor,
   type Tensors,
@@ -114,6 +115,7 @@ export async function withCall(
   const sizes = sizesOf(gate.name, inputs);
   const k = inputs.k ?? gate.k ?? recommendK(sizes.keys);
   checkK(gate.name, k);
+  await recoverFor(inputs.backend, inputs.query, inputs.key);
   const temporaries = new Temporaries(inputs.backend);
   try {
     const masks = await masksOf(gate.name, inputs, sizes, temporaries);

@@ -1,6 +1,6 @@
 // How good a selection is: the attention it holds, and how far its output is from dense attention's.
 
-import { headsStrides, type Layout, type Selection, type Tensor } from '@flashmla/tensor';
+import { headsStrides, type Layout, recoverFor, type Selection, type Tensor } from '@flashmla/tensor';
 import { type Attended, type AttendInputs, attend, attendAll, selectionOnDevice } from './attend.ts';
 import type { GateInputs } from './gate.ts';
 import { masksOf, type Sizes, sizesOf, Temporaries } from './gate-call.ts';
@@ -38,6 +38,7 @@ export async function measureSelection(inputs: RecallInputs): Promise<SelectionQ
   const { selection, layout = 'heads-first', causal = false, signal } = inputs;
   const sizes = sizesOf('measureSelection', inputs);
   const scale = inputs.scale ?? 1 / Math.sqrt(sizes.headDim);
+  await recoverFor(inputs.backend, inputs.query, inputs.key, inputs.value);
   const temporaries = new Temporaries(inputs.backend);
   try {
     const onDevice = (given: Tensor) => temporaries.onDevice(given);

@@ -22,6 +22,7 @@ import {
   type Tensor,
   type Tensors,
   type TypedArray,
+  type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
 import { Allocator, type Block } from './allocator.ts';
@@ -66,7 +67,7 @@ export class CpuBackend implements Backend {
     return new CpuTensor(this, block, shape, dtype, false);
   }
 
-  upload(source: HostTensor, { purpose }: { purpose?: 'linear-weight' } = {}): CpuTensor {
+  upload(source: HostTensor, { purpose }: UploadOptions = {}): CpuTensor {
     if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source);
     const block = this.#allocate(source.array.byteLength, this.#executor.completed);
     this.#executor.write(block.offset, bytesOf(source.array));
@@ -149,6 +150,9 @@ export class CpuBackend implements Backend {
   synchronize(): Promise<void> {
     return this.#executor.finish();
   }
+
+  /** There is no device to lose: memory is the process's own. */
+  async recover(): Promise<void> {}
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;

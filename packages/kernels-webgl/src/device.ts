@@ -140,13 +140,19 @@ export class Device {
     this.#gl.deleteTexture(texture);
   }
 
+  /** Whether the browser took the GPU away. */
+  get lost(): boolean {
+    return !this.#closed && this.#gl.isContextLost();
+  }
+
   /** Raises once the device is closed or the browser took the GPU away. */
   checkAlive(): void {
     if (this.#closed) throw new FlashMLAError('disposed', '[kernels-webgl] the backend was disposed; open another.');
-    if (this.#gl.isContextLost()) {
+    if (this.lost) {
       throw new FlashMLAError(
-        'backend-failed',
-        '[kernels-webgl] the browser took the GPU away (context lost), and with it all tensors; open another backend.',
+        'device-lost',
+        '[kernels-webgl] the browser took the GPU away (context lost), and with it what was under way. Run it again: models ' +
+          'and modules recover by themselves, who calls the backend calls recover() first.',
       );
     }
   }
@@ -235,6 +241,7 @@ export class Device {
     } catch (error) {
       cause = error;
     }
+    this.checkAlive();
     const why = cause instanceof Error ? cause.message : `it took ${kernel.kernel.constructor.name}`;
     throw new FlashMLAError(
       'backend-failed',

@@ -2,7 +2,7 @@
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
 import { findGpu } from './gpu.ts';
-import { WebGpuBackend } from './webgpu-backend.ts';
+import { type GivenDevice, WebGpuBackend } from './webgpu-backend.ts';
 
 export interface WebGpuOpenOptions extends OpenOptions {
   /** A device of the caller's: used as it is, and not destroyed with the backend. */
@@ -42,19 +42,24 @@ export const provider: WebGpuBackendProvider = {
     const device = options.device ?? (await requestDevice(options));
     if (signal?.aborted && !options.device) device.destroy();
     signal?.throwIfAborted();
-    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    return new WebGpuBackend({
-      device,
-      ownsDevice: !options.device,
-      memoryBytes,
-      info: {
-        description: describe(device.adapterInfo),
-        features: wantedFeatures.filter((feature) => device.features.has(feature)),
-        limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
-      },
-    });
+    const given = (opened: GPUDevice) => givenDevice(opened, memoryBytes);
+    const reopen = options.device ? undefined : async () => given(await requestDevice(options));
+    return new WebGpuBackend({ ...given(device), reopen, memoryBytes });
   },
 };
+
+function givenDevice(device: GPUDevice, memoryBytes: number): GivenDevice {
+  const { features, adapterInfo } = device;
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  return {
+    device,
+    info: {
+      description: describe(adapterInfo),
+      features: wantedFeatures.filter((feature) => features.has(feature)),
+      limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
+    },
+  };
+}
 
 async function requestDevice(options: WebGpuOpenOptions): Promise<GPUDevice> {
   const adapter = await findAdapter(options);

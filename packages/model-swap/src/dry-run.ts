@@ -98,6 +98,8 @@ export class DryRun implements Backend {
 
   async synchronize(): Promise<void> {}
 
+  async recover(): Promise<void> {}
+
   async dispose(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -8,6 +8,7 @@ import type { EncoderModel } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import { sampleTexts } from './sample-texts.ts';
 import type { EncodedText } from './tokenizer.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface FitGatesOptions {
   /** Tokens to use of each text, from its beginning; default 512. */
@@ -124,14 +125,3 @@ async function fitLayers(
 }
 
 const countTokens = (texts: readonly EncodedText[]): number => texts.reduce((sum, { ids }) => sum + ids.length, 0);
-
-/** Rejects with the signal's reason when it aborts before `promise` settles. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}

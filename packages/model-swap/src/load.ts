@@ -59,7 +59,9 @@ export async function loadModel(
   const ownsBackend = given === undefined;
   try {
     checkHeads(backend, architecture);
-    const parts = await loadWeights(backend, architecture, weights, { signal, progress });
+    // Its own folder: the signal of the load ends with the load.
+    const reopen = (recovery: AbortSignal) => openWeights(openFolder(source, recovery));
+    const parts = await loadWeights(backend, architecture, weights, { reopen, signal, progress });
     return new EncoderModel({ config, architecture, backend, ownsBackend, tokenizer, parts, gates });
   } catch (error) {
     if (ownsBackend) await backend.dispose();

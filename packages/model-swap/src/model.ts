@@ -18,6 +18,7 @@ import { fitOnFirstUse } from './fit.ts';
 import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { Workspace } from './workspace.ts';
 
 export interface RunOptions {
@@ -99,7 +100,8 @@ export class EncoderModel implements AsyncDisposable {
   /**
    * Runs texts through the model, batched by length.
    *
-   * The first run after gates were swapped in that need fitting fits them (see `fitGates`).
+   * The first run after gates were swapped in that need fitting fits them (see `fitGates`). Where the backend's device is
+   * lost during a run, it rejects with 'device-lost'; the next one opens the device again, reads the weights again, and works.
    *
    * @param texts a text, or a list of texts or of [first, second] pairs
    */
@@ -132,7 +134,8 @@ export class EncoderModel implements AsyncDisposable {
   }
 
   /**
-   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of.
+   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of. A device that was lost is
+   * recovered first; one that is lost meanwhile rejects the pass with 'device-lost', and the next one works.
    *
    * @param use gets the results on the device; they are disposed when it is done
    */
@@ -142,6 +145,7 @@ export class EncoderModel implements AsyncDisposable {
     use: (result: ForwardResult) => Promise<Result>,
   ): Promise<Result> {
     this.#checkAlive();
+    await unlessAborted(this.backend.recover(), signal);
     const work = new Workspace(this.backend, signal);
     try {
       const result = await use(await this.encoder.forward(work, texts, options));

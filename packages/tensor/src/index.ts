@@ -41,6 +41,7 @@ export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
 export { randomNormal, randomSource, randomUniform } from './random.ts';
+export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, reference } from './reference/index.ts';
 export { type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';

@@ -5,12 +5,12 @@ import {
   type DeviceTensor,
   execute,
   FlashMLAError,
-  type LinearProblem,
   OutOfMemoryError,
   type TypedArray,
   tensor,
 } from '@flashmla/tensor';
 import { compare } from './compare.ts';
+import { counting, doubling, expectDoubled, expectEqual, expectError, twiceIdentity } from './doubling.ts';
 import { referenceBackend } from './reference-backend.ts';
 
 export interface ContractCheck {
@@ -18,17 +18,6 @@ export interface ContractCheck {
   /** Raises when the promise is broken. `open` gives a fresh backend, for what ends one. */
   readonly run: (backend: Backend, open: () => Promise<Backend>) => Promise<void>;
 }
-
-const doubling: LinearProblem = {
-  op: 'linear',
-  rows: 6,
-  inFeatures: 4,
-  outFeatures: 4,
-  bias: false,
-  activation: 'none',
-};
-const counting = () => Float32Array.from({ length: 24 }, (_, i) => i - 10);
-const twiceIdentity = () => Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0));
 
 interface Doubling {
   input: DeviceTensor;
@@ -48,26 +37,6 @@ async function withDoubling(backend: Backend, body: (tensors: Doubling) => Promi
   } finally {
     for (const each of Object.values(tensors)) each.dispose();
   }
-}
-
-async function expectDoubled(backend: Backend, output: DeviceTensor, factor = 2): Promise<void> {
-  const expected = Float64Array.from(counting(), (value) => factor * value);
-  compare('output', (await backend.read(output)) as Float32Array, expected);
-}
-
-/** Raises unless `action` raises, or rejects with, a FlashMLAError that says something. */
-async function expectError(what: string, action: () => unknown): Promise<FlashMLAError> {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof FlashMLAError && /^\[.+\] .{20,}/.test(error.message)) return error;
-    throw new Error(`${what} raised ${String(error)}, expected a FlashMLAError that says what to do`);
-  }
-  throw new Error(`${what} was accepted, expected a FlashMLAError`);
-}
-
-function expectEqual(what: string, actual: unknown, expected: unknown): void {
-  if (actual !== expected) throw new Error(`${what}: ${String(actual)}, expected ${String(expected)}`);
 }
 
 export function contractChecks(): ContractCheck[] {
@@ -219,6 +188,24 @@ export function contractChecks(): ContractCheck[] {
           const { output } = await execute(backend, doubling, { input, weight });
           await expectDoubled(backend, output!);
           output!.dispose();
+        }),
+    },
+    {
+      name: 'recover changes nothing where nothing was lost',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const restore = () => {
+            throw new Error('restored although nothing was lost');
+          };
+          using kept = backend.upload(tensor(counting(), [6, 4]), { restore });
+          const program = await backend.prepare(doubling);
+          const before = backend.memory().usedBytes;
+          backend.dispatch(program, { input: kept, weight }, { output });
+          await Promise.all([backend.recover(), backend.recover()]);
+          backend.dispatch(program, { input: output, weight }, { output: input });
+          await expectDoubled(backend, output);
+          await expectDoubled(backend, input, 4);
+          expectEqual('bytes in use', backend.memory().usedBytes, before);
         }),
     },
     {
