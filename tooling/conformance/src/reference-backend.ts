@@ -6,6 +6,7 @@ import {
   arrayOf,
   type Backend,
   byteSize,
+  ClockedOps,
   checkBindings,
   checkShape,
   costOf,
@@ -21,6 +22,8 @@ import {
   OutOfMemoryError,
   type Plan,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   reference,
@@ -68,6 +71,7 @@ class ReferenceBackend implements Backend {
   /** Done when all work dispatched so far is done; never rejects. */
   #queue: Promise<void> = Promise.resolve();
   #lastBreathMs = 0;
+  readonly #profiler = new Profiler<ClockedOps>('[conformance]', this);
   #failure: { error: unknown } | undefined;
   #disposed = false;
 
@@ -152,14 +156,18 @@ class ReferenceBackend implements Backend {
       arrays[name] = array;
     }
     const targets = Object.entries(outputs).map(([name, output]) => [name, this.#own(output)] as const);
+    const compute = () => {
+      const results = reference(problem, arrays);
+      for (const [name, { array }] of targets) (array as Float32Array).set(results[name]);
+    };
+    const { recording } = this.#profiler;
     this.#queue = this.#queue.then(async () => {
       await this.#breathe();
       for (const [, target] of targets) target.skippedFor = options.signal?.aborted ? options.signal : undefined;
       if (this.#failure || options.signal?.aborted) return;
       try {
         if (this.#disposed) throw closed();
-        const results = reference(problem, arrays);
-        for (const [name, { array }] of targets) (array as Float32Array).set(results[name]);
+        await (recording ? recording.add(program, compute) : compute());
       } catch (error) {
         this.#failure = { error };
       }
@@ -171,6 +179,13 @@ class ReferenceBackend implements Backend {
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure.error;
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(
+      () => new ClockedOps('the host runs one op after the other and looks at its clock'),
+      work,
+    );
   }
 
   async dispose(): Promise<void> {
