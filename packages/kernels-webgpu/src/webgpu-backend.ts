@@ -16,6 +16,8 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   type Support,
@@ -26,6 +28,7 @@ import {
 } from '@flashmla/tensor';
 import { type Block, Buffers } from './buffers.ts';
 import { mapModeRead, usage } from './gpu.ts';
+import { type GpuRecording, recordingOn } from './gpu-recording.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
 import type { GpuPlan, GpuTraits, Step, Word } from './plan.ts';
@@ -62,6 +65,7 @@ export class WebGpuBackend implements Backend {
   readonly #pipelines: Pipelines;
   readonly #traits: GpuTraits;
   readonly #programs = new Map<string, Promise<WebGpuProgram>>();
+  readonly #profiler = new Profiler<GpuRecording>('[kernels-webgpu]', this);
   /** Bound where an optional input is not given. */
   readonly #zeros: GPUBuffer;
   readonly #onError = (event: Event) => this.#fail((event as GPUUncapturedErrorEvent).error);
@@ -183,7 +187,9 @@ export class WebGpuBackend implements Backend {
         if (prepared.step.workgroups > 0) op.dispatches.push(this.#dispatchOf(prepared, bound));
       }
       for (const output of Object.values(outputs)) this.#own(output).writer = op;
-      this.#recorder.record(op);
+      const { recording } = this.#profiler;
+      if (recording) recording.record(this.#recorder, op, program);
+      else this.#recorder.record(op);
     } finally {
       for (const block of held) this.#buffers.give(block, this.#recorder.recorded);
     }
@@ -193,6 +199,10 @@ export class WebGpuBackend implements Backend {
     this.#checkUsable();
     this.#recorder.submit();
     await this.#settle(this.gpu.queue.onSubmittedWorkDone());
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => recordingOn(this.gpu), work);
   }
 
   async dispose(): Promise<void> {
