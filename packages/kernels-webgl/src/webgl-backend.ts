@@ -4,6 +4,7 @@
 import {
   arrayOf,
   type Backend,
+  ClockedOps,
   checkBindings,
   checkOwned,
   checkShape,
@@ -17,6 +18,8 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   type Support,
@@ -41,6 +44,7 @@ export class WebGLBackend implements Backend {
   readonly #device: Device;
   readonly #limitBytes: number;
   readonly #programs = new Map<string, WebGLProgram>();
+  readonly #profiler = new Profiler<ClockedOps>('[kernels-webgl]', this);
   #usedBytes = 0;
   #peakBytes = 0;
 
@@ -148,10 +152,16 @@ export class WebGLBackend implements Backend {
       if (tensor.contents) this.#device.delete(tensor.contents);
       tensor.contents = contents;
     }
+    this.#timeOp(program);
   }
 
   synchronize(): Promise<void> {
     return this.#device.finish();
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    const description = "by the host's clock at a fence behind each op, which it looks at between other tasks";
+    return this.#profiler.profile(() => new ClockedOps(description), work);
   }
 
   dispose(): Promise<void> {
@@ -160,6 +170,15 @@ export class WebGLBackend implements Backend {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** Times the op that was just handed to the GPU, if a profile is taken. */
+  #timeOp(program: Program): void {
+    const { recording } = this.#profiler;
+    if (!recording) return;
+    const fence = this.#device.mark();
+    // What goes wrong on the device is told to whoever synchronizes.
+    recording.add(program, () => this.#device.reached(fence)).catch(() => {});
   }
 
   /** Runs the steps of a plan, and leaves in `textures` the inputs and what was written of the outputs. */
