@@ -45,12 +45,14 @@ const rows = [16384, 8192, 4096];
 const modelDim = 1024;
 
 /**
- * The roofline of the backend's device: the best of a few spans, measured once per device (see `measured`); seconds on a
- * slow one. Not inside `profile`, which it uses.
+ * The roofline of the backend's device: the best of a few spans, measured once per device (see `measured`). About a second,
+ * more on a slow device, and up to 192 MiB of its memory. Not inside `profile`, which it uses.
  *
- * @throws FlashMLAError 'unsupported' on a backend that does neither op at any of the sizes
+ * @param options.fresh measure now, whatever is kept, and keep nothing: for a share that is to hold on a busy machine too
+ * @throws FlashMLAError 'unsupported' on a backend that has no memory for, or does not do, the smallest sizes
  */
-export function measureRoofline(backend: Backend): Promise<Roofline> {
+export function measureRoofline(backend: Backend, { fresh = false }: { fresh?: boolean } = {}): Promise<Roofline> {
+  if (fresh) return takeRoofline(backend);
   const key = `roofline: linear of ${sides.join()}, layer-norm of ${rows.join()} × ${modelDim}, best of ${spans}`;
   return measured(backend, key, () => takeRoofline(backend), isRoofline);
 }

@@ -66,6 +66,13 @@ describe('measureRoofline', () => {
     expect(usedBytes()).toBe(0);
   });
 
+  it('measures again where it is asked to', async () => {
+    const { backend } = fakeDevice('a device that is asked twice', 1e12, 1e11);
+    const kept = await measureRoofline(backend);
+    expect(await measureRoofline(backend)).toBe(kept);
+    expect(await measureRoofline(backend, { fresh: true })).not.toBe(kept);
+  });
+
   it('measures once, with products no larger than take a while', async () => {
     const slow = fakeDevice('a slow device', 1e9, 1e11);
     const [first, second] = await Promise.all([measureRoofline(slow.backend), measureRoofline(slow.backend)]);

@@ -183,7 +183,7 @@ class ReferenceBackend implements Backend {
 
   profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
     return this.#profiler.profile(
-      () => new ClockedOps('the host runs one op after the other and looks at its clock'),
+      () => new ClockedOps("by the host's clock, before and after it computes an op"),
       work,
     );
   }
