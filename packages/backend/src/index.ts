@@ -1,14 +1,17 @@
-// @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it.
+// @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it or profiled.
 
 import type { Backend } from '@flashmla/tensor';
 import { backends } from './backends.ts';
 import { type BackendReport, probe } from './probe.ts';
 import { type SelectOptions, selectFrom } from './select.ts';
 
+export { type ChromeTrace, chromeTrace, type TraceEvent } from './chrome-trace.ts';
 export { explainSelection } from './explain.ts';
 export { measured } from './measured.ts';
 export type { BackendReport } from './probe.ts';
+export { type OpSummary, type ProfileSummary, summarizeProfile } from './profile-summary.ts';
 export type { Preference } from './rank.ts';
+export { measureRoofline, type Roofline, rooflineMs } from './roofline.ts';
 export type { SelectOptions } from './select.ts';
 
 /**

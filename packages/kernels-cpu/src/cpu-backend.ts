@@ -16,6 +16,8 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   type Support,
@@ -26,6 +28,7 @@ import {
   validateProblem,
 } from '@flashmla/tensor';
 import { Allocator, type Block } from './allocator.ts';
+import { CpuRecording, RecordedOp } from './cpu-recording.ts';
 import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal } from './kernels/index.ts';
@@ -45,6 +48,7 @@ export class CpuBackend implements Backend {
   readonly #executor: Executor;
   readonly #allocator: Allocator;
   readonly #programs = new Map<string, CpuProgram>();
+  readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
 
   constructor(executor: Executor, device: DeviceInfo) {
@@ -141,10 +145,15 @@ export class CpuBackend implements Backend {
     for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
       addresses.set(name, this.#own(tensor).block.offset);
     }
-    this.#run(chosen.steps, chosen, addresses, signal);
-    for (const output of Object.values(outputs)) {
-      this.#own(output).writtenUnder = signal && { signal, end: this.#executor.submitted };
+    const { recording } = this.#profiler;
+    const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });
+    this.#run(chosen.steps, chosen, addresses, { signal, recorded });
+    const under = signal && { signal, end: this.#executor.submitted };
+    if (recorded) {
+      recorded.under = under;
+      recording.add(recorded);
     }
+    for (const output of Object.values(outputs)) this.#own(output).writtenUnder = under;
   }
 
   synchronize(): Promise<void> {
@@ -153,6 +162,10 @@ export class CpuBackend implements Backend {
 
   /** There is no device to lose: memory is the process's own. */
   async recover(): Promise<void> {}
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => new CpuRecording(this.#executor), work);
+  }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
@@ -173,7 +186,7 @@ export class CpuBackend implements Backend {
     steps: readonly Step[],
     memory: Pick<CpuPlan, 'buffers' | 'threadBytes'>,
     addresses: Map<string, number>,
-    signal?: AbortSignal,
+    { signal, recorded }: { signal?: AbortSignal | undefined; recorded?: RecordedOp | undefined } = {},
   ): void {
     const held: Block[] = [];
     const hold = (byteLength: number) => {
@@ -191,6 +204,7 @@ export class CpuBackend implements Backend {
         this.#executor.submit(
           { kernel: step.kernel, tasks: step.tasks, arguments: words, scratch, scratchStride },
           signal,
+          recorded?.next(step.kernel),
         );
       }
     } finally {

@@ -53,6 +53,31 @@ describe.each(modes)('%s', (_, options) => {
     other.dispose();
   });
 
+  it('profiles the kernels of an op, and each thread at them', async () => {
+    const sizes = { heads: 4, tokens: 300, headDim: 32 };
+    const startedAt = performance.now();
+    const { result, ops, timing, wallMs } = await backend.profile(() => attend(backend, sizes));
+    const elapsedMs = performance.now() - startedAt;
+    result.dispose();
+    expect(timing.source).toBe('threads');
+    expect(ops).toHaveLength(1);
+    const [op] = ops;
+    const { steps } = planOf(op!.problem, { threads: backend.device.threads!, packedWeight: false });
+    expect(op!.kernels.map(({ name }) => name)).toEqual(steps.map(({ kernel }) => kernel));
+    for (const { startMs, endMs, threads } of op!.kernels) {
+      expect(threads).toHaveLength(backend.device.threads!);
+      for (const span of threads!) {
+        expect(span.startMs).toBeGreaterThanOrEqual(startMs);
+        expect(span.endMs).toBeLessThanOrEqual(endMs);
+      }
+    }
+    // On the threads' clocks, and yet when it happened.
+    expect(op!.startMs).toBeGreaterThanOrEqual(0);
+    expect(op!.endMs).toBeLessThanOrEqual(elapsedMs);
+    expect(op!.endMs - op!.startMs).toBeGreaterThan(0);
+    expect(wallMs).toBeLessThanOrEqual(elapsedMs);
+  });
+
   it('never lets an upload overwrite what a queued op still reads', async () => {
     const first = await attend(backend, { heads: 4, tokens: 300, headDim: 32 });
     const expected = await first.data();

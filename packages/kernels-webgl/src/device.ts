@@ -113,22 +113,34 @@ export class Device {
     return pixels.slice(0, floats);
   }
 
-  /** Resolves when all that was run is done; rejects when the device failed at it. */
-  async finish(): Promise<void> {
+  /** A fence behind all that was run so far, for `reached`. */
+  mark(): WebGLSync {
     const gl = this.#gl;
     this.checkAlive();
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
+    return fence!;
+  }
+
+  /** Resolves when all that was run before the fence is done. */
+  async reached(fence: WebGLSync): Promise<void> {
+    const gl = this.#gl;
     try {
       for (let poll = 0; ; poll++) {
         this.checkAlive();
-        const status = gl.clientWaitSync(fence!, 0, 0);
+        const status = gl.clientWaitSync(fence, 0, 0);
         if (status !== gl.TIMEOUT_EXPIRED) break;
         await nextTask(poll < QUICK_POLLS);
       }
     } finally {
       gl.deleteSync(fence);
     }
+  }
+
+  /** Resolves when all that was run is done; rejects when the device failed at it. */
+  async finish(): Promise<void> {
+    const gl = this.#gl;
+    await this.reached(this.mark());
     this.checkAlive();
     const error = gl.getError();
     if (error === gl.NO_ERROR) return;

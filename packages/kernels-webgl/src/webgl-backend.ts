@@ -4,6 +4,7 @@
 import {
   arrayOf,
   type Backend,
+  ClockedOps,
   checkBindings,
   checkOwned,
   checkShape,
@@ -18,6 +19,8 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   RestorableTensors,
@@ -63,6 +66,7 @@ export class WebGLBackend implements Backend {
   /** What it runs on; another one once a lost context was recovered. */
   #device: Device;
   #info: DeviceInfo;
+  readonly #profiler = new Profiler<ClockedOps>('[kernels-webgl]', this);
   #usedBytes = 0;
   #peakBytes = 0;
 
@@ -187,6 +191,7 @@ export class WebGLBackend implements Backend {
       if (tensor.contents) this.#device.delete(tensor.contents);
       tensor.contents = contents;
     }
+    this.#timeOp(program);
   }
 
   synchronize(): Promise<void> {
@@ -195,6 +200,11 @@ export class WebGLBackend implements Backend {
 
   async recover(): Promise<void> {
     if (this.#device.lost) await this.#recovery.run((signal) => this.#recover(signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    const description = "by the host's clock at a fence behind each op, which it looks at between other tasks";
+    return this.#profiler.profile(() => new ClockedOps(description), work);
   }
 
   async dispose(): Promise<void> {
@@ -240,6 +250,15 @@ export class WebGLBackend implements Backend {
       await device.close();
       throw error;
     }
+  }
+
+  /** Times the op that was just handed to the GPU, if a profile is taken. */
+  #timeOp(program: Program): void {
+    const { recording } = this.#profiler;
+    if (!recording) return;
+    const fence = this.#device.mark();
+    // What goes wrong on the device is told to whoever synchronizes.
+    recording.add(program, () => this.#device.reached(fence)).catch(() => {});
   }
 
   /** Runs the steps of a plan, and leaves in `textures` the inputs and what was written of the outputs. */

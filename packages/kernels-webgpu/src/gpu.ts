@@ -1,7 +1,14 @@
 // Where WebGPU comes from: the platform's own (browsers, Deno), or in Node the optional peer `webgpu` (Dawn).
 // Usage flags are written as numbers, as the specification has them: Node has no globals for them.
 
-export const usage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
+export const usage = {
+  mapRead: 1,
+  copySource: 4,
+  copyDestination: 8,
+  uniform: 64,
+  storage: 128,
+  queryResolve: 512,
+} as const;
 export const mapModeRead = 1;
 export const shaderStageCompute = 4;
 

@@ -17,6 +17,8 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   RestorableTensors,
@@ -30,6 +32,7 @@ import {
 } from '@flashmla/tensor';
 import type { Block } from './buffers.ts';
 import { mapModeRead, usage } from './gpu.ts';
+import { type GpuRecording, recordingOn } from './gpu-recording.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import { OpenDevice, type PreparedStep, type WebGpuProgram } from './open-device.ts';
 import type { Word } from './plan.ts';
@@ -61,6 +64,7 @@ export class WebGpuBackend implements Backend {
   #open: OpenDevice;
   /** The most that was in use on devices before this one. */
   #peakBefore = 0;
+  readonly #profiler = new Profiler<GpuRecording>('[kernels-webgpu]', this);
   #disposed = false;
 
   constructor({ device, info, reopen, memoryBytes }: WebGpuBackendOptions) {
@@ -187,7 +191,9 @@ export class WebGpuBackend implements Backend {
         written.writer = op;
         this.#restorable.delete(written);
       }
-      recorder.record(op);
+      const { recording } = this.#profiler;
+      if (recording) recording.record(recorder, op, program);
+      else recorder.record(op);
     } finally {
       for (const block of held) buffers.give(block, recorder.recorded);
     }
@@ -206,6 +212,10 @@ export class WebGpuBackend implements Backend {
     if (!gone) return;
     if (this.#disposed || !reopen) throw gone;
     await this.#recovery.run((signal) => this.#recover(reopen, signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => recordingOn(this.gpu), work);
   }
 
   async dispose(): Promise<void> {

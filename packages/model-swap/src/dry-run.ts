@@ -100,6 +100,13 @@ export class DryRun implements Backend {
 
   async recover(): Promise<void> {}
 
+  async profile(): Promise<never> {
+    throw new FlashMLAError(
+      'unsupported',
+      '[model-swap] a dry run computes nothing, so there is nothing to time; profile on the backend itself.',
+    );
+  }
+
   async dispose(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}

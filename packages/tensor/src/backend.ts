@@ -6,6 +6,7 @@
 
 import type { DType, TypedArray } from './dtype.ts';
 import type { Problem } from './ops/index.ts';
+import type { Profile } from './profile.ts';
 import type { DeviceTensor, HostTensor, Tensor } from './tensor.ts';
 
 export type BackendName = 'cuda' | 'webgpu' | 'native' | 'webgl' | 'cpu';
@@ -105,6 +106,12 @@ export interface Backend extends AsyncDisposable {
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, options?: DispatchOptions): void;
   /** Resolves when all dispatched work is done; rejects when any of it failed. */
   synchronize(): Promise<void>;
+  /**
+   * Runs `work` and times every op that is dispatched until it ends, whoever dispatches it. Waits for earlier work before
+   * and for that of `work` after. One profile at a time: a second one meanwhile is an 'invalid-argument'. When `work`
+   * rejects, so does this; the backend goes on either way. Ops cost nothing more while no profile is taken.
+   */
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>>;
 
   /**
    * Brings a lost device back: opens it again and uploads again what has `restore`. Resolves at once where nothing was

@@ -40,6 +40,7 @@ export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
+export * from './profile.ts';
 export { randomNormal, randomSource, randomUniform } from './random.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, reference } from './reference/index.ts';

@@ -5,7 +5,9 @@ import {
   type DeviceTensor,
   execute,
   FlashMLAError,
+  type OpProfile,
   OutOfMemoryError,
+  type Span,
   type TypedArray,
   tensor,
 } from '@flashmla/tensor';
@@ -37,6 +39,28 @@ async function withDoubling(backend: Backend, body: (tensors: Doubling) => Promi
   } finally {
     for (const each of Object.values(tensors)) each.dispose();
   }
+}
+
+/** Raises unless ops, and the kernels of each, begin in order and end within the profile. */
+function checkSpans(ops: readonly OpProfile[], wallMs: number): void {
+  let lastMs = 0;
+  const follow = (what: string, { startMs, endMs }: Span) => {
+    // They may overlap where neither needs the other.
+    if (!(startMs >= lastMs && endMs >= startMs)) {
+      throw new Error(`${what} runs from ${startMs} to ${endMs} ms, and what comes before it begins at ${lastMs} ms`);
+    }
+    lastMs = startMs;
+  };
+  for (const [i, op] of ops.entries()) {
+    follow(`op ${i}`, op);
+    for (const kernel of op.kernels) {
+      follow(`${kernel.name} of op ${i}`, kernel);
+      if (kernel.endMs > op.endMs) throw new Error(`${kernel.name} ends after op ${i}, of which it is a kernel`);
+    }
+  }
+  if (!(wallMs > 0)) throw new Error(`wallMs is ${wallMs}`);
+  const sumMs = ops.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
+  if (sumMs > wallMs + 1) throw new Error(`ops of ${sumMs} ms together ran in ${wallMs} ms`);
 }
 
 export function contractChecks(): ContractCheck[] {
@@ -121,6 +145,83 @@ export function contractChecks(): ContractCheck[] {
           expectEqual('what reading raised', error, signal.reason);
           backend.dispatch(program, { input, weight }, { output });
           await expectDoubled(backend, output);
+        }),
+    },
+    {
+      name: 'a profile has every op, in order, and what the work gave',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          using middle = backend.allocate([6, 4], 'float32');
+          const once = await backend.prepare(doubling);
+          const other = await backend.prepare({ ...doubling, activation: 'tanh' });
+          // Not waited for: a profile leaves out what was dispatched before it.
+          backend.dispatch(other, { input, weight }, { output });
+          const { result, wallMs, timing, ops } = await backend.profile(async () => {
+            backend.dispatch(once, { input, weight }, { output: middle });
+            backend.dispatch(other, { input, weight }, { output });
+            backend.dispatch(once, { input: middle, weight }, { output });
+            return 'what the work gave';
+          });
+          backend.dispatch(other, { input, weight }, { output: middle });
+          expectEqual('the result', result, 'what the work gave');
+          await expectDoubled(backend, output, 4);
+          const activations = ops.map(({ problem }) => (problem as LinearProblem).activation);
+          expectEqual('the ops', activations.join(), 'none,tanh,none');
+          expectEqual('the plan', ops[0]!.plan.usefulMultiplyAdds, once.plan.usefulMultiplyAdds);
+          if (timing.description.trim().length < 10) throw new Error('timing.description says nothing');
+          checkSpans(ops, wallMs);
+        }),
+    },
+    {
+      name: 'a profile loses none of a thousand ops',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const { ops, wallMs } = await backend.profile(async () => {
+            for (let i = 0; i < 1000; i++) backend.dispatch(program, { input, weight }, { output });
+          });
+          expectEqual('ops of the profile', ops.length, 1000);
+          checkSpans(ops, wallMs);
+        }),
+    },
+    {
+      name: 'a profile has no op that was skipped',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const { ops } = await backend.profile(async () => {
+            backend.dispatch(program, { input, weight }, { output }, { signal: AbortSignal.abort() });
+            backend.dispatch(program, { input, weight }, { output }, { signal: new AbortController().signal });
+          });
+          expectEqual('ops of the profile', ops.length, 1);
+          await expectDoubled(backend, output);
+        }),
+    },
+    {
+      name: 'one profile is taken at a time',
+      async run(backend) {
+        const first = backend.profile(async () => 1);
+        await expectError('a second profile meanwhile', () => backend.profile(async () => 2));
+        expectEqual('what the first gave', (await first).result, 1);
+        expectEqual('what one after it gave', (await backend.profile(async () => 3)).result, 3);
+      },
+    },
+    {
+      name: 'an error in profiled work is passed on, and the backend goes on',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const failure = new FlashMLAError('invalid-argument', '[conformance] the check fails in its profiled work.');
+          const error = await expectError('profiling work that fails', () =>
+            backend.profile(async () => {
+              backend.dispatch(program, { input, weight }, { output });
+              throw failure;
+            }),
+          );
+          expectEqual('what it rejected with', error, failure);
+          await expectDoubled(backend, output);
+          const { ops } = await backend.profile(async () => backend.dispatch(program, { input, weight }, { output }));
+          expectEqual('ops of a profile after it', ops.length, 1);
         }),
     },
     {

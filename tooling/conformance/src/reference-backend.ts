@@ -7,6 +7,7 @@ import {
   arrayOf,
   type Backend,
   byteSize,
+  ClockedOps,
   checkBindings,
   checkShape,
   costOf,
@@ -23,6 +24,8 @@ import {
   OutOfMemoryError,
   type Plan,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   RestorableTensors,
@@ -85,6 +88,7 @@ class ReferenceBackend implements Backend {
   /** Done when all work dispatched so far is done; never rejects. */
   #queue: Promise<void> = Promise.resolve();
   #lastBreathMs = 0;
+  readonly #profiler = new Profiler<ClockedOps>('[conformance]', this);
   #failure: { error: unknown } | undefined;
   #disposed = false;
 
@@ -185,14 +189,18 @@ class ReferenceBackend implements Backend {
       this.#restorable.delete(target);
       return [name, target, this.#arrayOf(target)] as const;
     });
+    const compute = () => {
+      const results = reference(problem, arrays);
+      for (const [name, , array] of targets) (array as Float32Array).set(results[name]);
+    };
+    const { recording } = this.#profiler;
     this.#queue = this.#queue.then(async () => {
       await this.#breathe();
       for (const [, target] of targets) target.skippedFor = options.signal?.aborted ? options.signal : undefined;
       if (this.#failure || options.signal?.aborted) return;
       try {
         if (this.#disposed) throw closed();
-        const results = reference(problem, arrays);
-        for (const [name, , array] of targets) (array as Float32Array).set(results[name]);
+        await (recording ? recording.add(program, compute) : compute());
       } catch (error) {
         this.#failure = { error };
       }
@@ -218,6 +226,13 @@ class ReferenceBackend implements Backend {
 
   async recover(): Promise<void> {
     if (this.#isLost && !this.#disposed) await this.#recovery.run((signal) => this.#recover(signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(
+      () => new ClockedOps("by the host's clock, before and after it computes an op"),
+      work,
+    );
   }
 
   async dispose(): Promise<void> {

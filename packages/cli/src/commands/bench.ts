@@ -10,7 +10,7 @@ import { describeMachine, type Machine } from '../bench/machine.ts';
 import type { PeerName } from '../bench/peers/onnxruntime.ts';
 import { type Context, command } from '../command.ts';
 import { withBackend, withModel } from '../opening.ts';
-import { backendOption, parseChoices, parseWhole, parseWholes, required, threadsOption } from '../options.ts';
+import { backendOption, kOption, parseChoices, parseWhole, parseWholes, required, threadsOption } from '../options.ts';
 import { formatBytes, formatMs, formatPercent, none, table } from '../output.ts';
 
 const subjects = ['attention', 'layer', 'model'] as const;
@@ -32,7 +32,7 @@ export const bench = command({
   subjects,
   options: {
     tokens: { type: 'string', value: 'NS', description: 'lengths, e.g. 512,2048' },
-    k: { type: 'string', value: 'K', description: 'keys a query attends to; default: by length, 16, 32 or 64' },
+    k: kOption,
     peers: { type: 'string', value: 'PEERS', description: `of ${Object.keys(peerNames).join(', ')}; default: none` },
     model: { type: 'string', value: 'DIR', description: 'take the sizes of this model; default: BERT-base' },
     backend: backendOption,

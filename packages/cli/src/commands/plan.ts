@@ -4,7 +4,7 @@ import { explainSelection, probeBackends } from '@flashmla/backend';
 import { planModel } from '@flashmla/model-swap';
 import { command } from '../command.ts';
 import { shippedModel, withBackend } from '../opening.ts';
-import { backendOption, modelOption, parseBackend, parseWhole, required } from '../options.ts';
+import { backendOption, kOption, modelOption, parseBackend, parseWhole, required } from '../options.ts';
 import { formatBytes, formatFlops, table } from '../output.ts';
 
 export const plan = command({
@@ -17,7 +17,7 @@ export const plan = command({
   options: {
     model: modelOption,
     tokens: { type: 'string', value: 'N', description: 'length of the text' },
-    k: { type: 'string', value: 'K', description: 'keys a query attends to; default: by length, 16, 32 or 64' },
+    k: kOption,
     backend: backendOption,
   },
 

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { type LinearProblem, tensor } from '@flashmla/tensor';
 import { expect, it } from 'vitest';
 import { provider, type WebGpuBackend } from '../../dist/index.js';
+import { findGpu } from '../../src/gpu.ts';
 import { describeOnDevice } from './support.ts';
 
 setFlagsFromString('--expose-gc');
@@ -74,5 +75,35 @@ describeOnDevice('the WebGPU backend', () => {
     collect();
     backend.dispatch(program, { input, weight }, { output: outputs[1]! });
     for (const output of outputs) expect([...((await output.data()) as Float32Array)]).toEqual([2, 4, 6, 8]);
+  });
+
+  it('profiles by timestamps where the device has them, without more submits', async () => {
+    await using backend = await provider.open();
+    expect(backend.device.features).toContain('timestamp-query');
+    const { result, timing, ops, wallMs } = await backend.profile(() => double(backend, 1500));
+    expect(result).toHaveLength(4);
+    expect(timing.source).toBe('timestamps');
+    expect(backend.submits).toBe(2);
+    expect(ops).toHaveLength(1500);
+    for (const { kernels } of ops) expect(kernels.map(({ name }) => name)).toEqual(['linear']);
+    expect(ops[0]!.startMs).toBeGreaterThan(0);
+    expect(ops.at(-1)!.endMs).toBeGreaterThan(ops[0]!.startMs);
+    expect(ops.at(-1)!.endMs).toBeLessThanOrEqual(wallMs);
+  });
+
+  it('profiles by the clock where the device has no timestamps', async () => {
+    const gpu = (await findGpu()) as GPU;
+    const adapter = await gpu.requestAdapter();
+    const device = await adapter!.requestDevice();
+    await using backend = await provider.open({ device });
+    const { timing, ops, wallMs } = await backend.profile(() => double(backend, 20));
+    expect(timing).toMatchObject({ source: 'clock', description: expect.stringContaining('has no timestamps') });
+    expect(ops).toHaveLength(20);
+    expect(ops.at(-1)!.endMs).toBeLessThanOrEqual(wallMs);
+    // One for each op while profiling; together again after it.
+    expect(backend.submits).toBe(20);
+    await double(backend, 20);
+    expect(backend.submits).toBe(21);
+    device.destroy();
   });
 });

@@ -2,7 +2,7 @@
 // With the word table alone it gathers rows of any matrix. An id outside its table gives a row of NaN, so that a bad
 // id is seen in the result and never reads foreign memory.
 
-import { checkDimensions, float32, int32, type Op } from './op.ts';
+import { checkDimensions, float32, int32, type Op, specBytes } from './op.ts';
 
 export interface EmbeddingProblem {
   readonly op: 'embedding';
@@ -29,4 +29,10 @@ export const embedding: Op<EmbeddingProblem> = {
   }),
   outputs: (p) => ({ output: float32(p.rows, p.modelDim) }),
   flops: (p) => p.rows * p.modelDim * (Number(p.positions > 0) + Number(p.types > 0)),
+  readBytes(p) {
+    const { word, position, type, ...ids } = embedding.inputs(p);
+    const gathered = specBytes(embedding.outputs(p));
+    const tables = [word, position, type].flatMap((table) => (table ? [Math.min(specBytes({ table }), gathered)] : []));
+    return tables.reduce((sum, bytes) => sum + bytes, specBytes(ids));
+  },
 };

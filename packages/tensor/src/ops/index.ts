@@ -57,7 +57,8 @@ export const outputSpecs = (problem: Problem): TensorSpecs => declaration(proble
 /** What the op costs by its definition, whatever the kernel. */
 export const costOf = (problem: Problem): Cost => ({
   flops: declaration(problem).flops(problem),
-  bytes: specBytes(inputSpecs(problem)) + specBytes(outputSpecs(problem)),
+  bytes:
+    (declaration(problem).readBytes?.(problem) ?? specBytes(inputSpecs(problem))) + specBytes(outputSpecs(problem)),
 });
 
 /** Equal problems have equal keys: what programs and measurements are cached by. */
