@@ -13,7 +13,7 @@ export {
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, checkOwned, execute } from './execute.ts';
+export { checkBindings, checkOwned, execute, refusesDType } from './execute.ts';
 export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
