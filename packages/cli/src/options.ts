@@ -1,7 +1,7 @@
 // Options that several commands share, and the parsing of their values.
 
 import type { GateName } from '@flashmla/gating';
-import type { BackendName } from '@flashmla/tensor';
+import { type BackendName, type FloatDType, floatDTypes } from '@flashmla/tensor';
 import type { Option } from './command.ts';
 import { badInput } from './errors.ts';
 
@@ -31,6 +31,15 @@ export const gateOption = {
   value: 'G',
   description: `what picks the keys: ${gateNames.join(', ')}; default: content`,
 } as const satisfies Option;
+
+export const dtypeOption = {
+  type: 'string',
+  value: 'DTYPE',
+  description: `what weights and activations are kept in: ${floatDTypes.join(', ')}; default: float32`,
+} as const satisfies Option;
+
+export const parseDType = (given: string | undefined): FloatDType =>
+  given === undefined ? 'float32' : parseChoice('dtype', given, floatDTypes);
 
 /** The backend that is required; undefined for 'auto'. */
 export function parseBackend(given: string | undefined): BackendName | undefined {

@@ -1,16 +1,16 @@
 // From a model's safetensors to tensors on a backend: each tensor that the architecture needs is found, its shape
-// checked, converted to float32 and uploaded. All are checked before the first is read, and one is in memory at a time.
+// checked, brought to the dtype the model is to have and uploaded. All are checked before the first is read, and one is in memory at a time.
 
 import {
   type Backend,
+  castTo,
   type DeviceTensor,
   FlashMLAError,
+  type FloatDType,
   formatShape,
   openSafetensors,
   openShardedSafetensors,
   type TensorReader,
-  tensor,
-  toFloat32,
 } from '@flashmla/tensor';
 import {
   type Architecture,
@@ -59,6 +59,8 @@ export async function openWeights(folder: ModelFolder): Promise<WeightsFile> {
 export interface LoadWeightsOptions {
   signal?: AbortSignal | undefined;
   progress?: ProgressListener | undefined;
+  /** What the tensors become; one that the file has in it is uploaded as it is. */
+  dtype: FloatDType;
 }
 
 /** The encoder's tensors on `backend`, all or none. They belong to the caller. */
@@ -66,7 +68,7 @@ export async function loadWeights(
   backend: Backend,
   architecture: Architecture,
   { name: file, reader }: WeightsFile,
-  { signal, progress }: LoadWeightsOptions = {},
+  { dtype, signal, progress }: LoadWeightsOptions,
 ): Promise<EncoderParts<DeviceTensor>> {
   const names = new Set(reader.names);
   const storedAs = (need: TensorNeed) => storedNames(need.name, architecture.prefix).find((name) => names.has(name));
@@ -103,8 +105,7 @@ export async function loadWeights(
       signal?.throwIfAborted();
       const stored = await reader.read(name);
       signal?.throwIfAborted();
-      const values = tensor(toFloat32(stored.array, stored.dtype), need.shape);
-      tensors.set(need, backend.upload(values, need.linear ? { purpose: 'linear-weight' } : {}));
+      tensors.set(need, backend.upload(castTo(stored, dtype), need.linear ? { purpose: 'linear-weight' } : {}));
       advance?.(byteLength);
     }
   } catch (error) {

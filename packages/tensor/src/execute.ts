@@ -59,7 +59,7 @@ export function refusesDType(what: string, problem: Problem): Refusal | undefine
   if (dtype === 'float32') return undefined;
   return {
     reason: `${what} compute in float32, not in ${dtype}`,
-    advice: `leave dtype out for float32, or use a backend whose device.features name '${dtype}', as WebGPU's do on most GPUs`,
+    advice: `use float32, or a backend whose device.features name '${dtype}', as WebGPU's do on most GPUs`,
   };
 }
 

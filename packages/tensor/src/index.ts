@@ -14,7 +14,7 @@ export {
 } from './dtype.ts';
 export * from './errors.ts';
 export { checkBindings, checkOwned, execute, refusesDType } from './execute.ts';
-export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
+export { asUint8, checkFloats, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
   bfloat16ToNumber,
