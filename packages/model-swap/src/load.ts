@@ -1,9 +1,8 @@
 // From a model's files to a model that runs.
 
-import { selectBackend } from '@flashmla/backend';
+import { checkComputes, selectBackend } from '@flashmla/backend';
 import { type Backend, describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
-import { checkComputes, checkDType } from './check-dtype.ts';
 import { architectureOf } from './families/index.ts';
 import { type ModelSource, openFolder } from './files/model-folder.ts';
 import { readJson, requireJson } from './files/text-file.ts';
@@ -44,7 +43,6 @@ export async function loadModel(
     );
   }
   signal?.throwIfAborted();
-  checkDType(dtype);
   const folder = openFolder(source, signal);
   const config = await requireJson(folder, 'config.json', 'give a Hugging Face model folder.');
   const architecture = architectureOf(config);

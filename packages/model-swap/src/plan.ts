@@ -1,10 +1,10 @@
 // What running a model will take, before anything is allocated.
 
 import { FlashMLAAttention } from '@flashmla/attention';
+import { checkComputes } from '@flashmla/backend';
 import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
 import { type Backend, FlashMLAError, type FloatDType, tensor } from '@flashmla/tensor';
 import { type Architecture, mapNeeds, presentNeeds } from './architecture.ts';
-import { checkComputes } from './check-dtype.ts';
 import { DryRun } from './dry-run.ts';
 import { Encoder } from './encoder.ts';
 import { architectureOf } from './families/index.ts';

@@ -1,6 +1,7 @@
 // flashmla bench: this project's sparse and dense attention against the peers, side by side in one run.
 
 import { availableParallelism } from 'node:os';
+import { checkComputes } from '@flashmla/backend';
 import { recommendK } from '@flashmla/gating';
 import type { Backend, FloatDType } from '@flashmla/tensor';
 import { attentionWorkloads, bertBase, EncoderWorkloads, type Geometry, type WorkloadOf } from '@flashmla/workloads';
@@ -63,8 +64,11 @@ export const bench = command({
     };
     // Only its sizes are wanted; it is gone before anything is measured.
     const geometry =
-      values.model === undefined ? bertBase : await withModel(values, context, async (model) => geometryOf(model));
+      values.model === undefined
+        ? bertBase
+        : await withModel({ ...values, dtype: 'float32' }, context, async (model) => geometryOf(model));
     return withBackend(values, context, async (backend) => {
+      await checkComputes(backend, request.dtype);
       const { machine, results } = await measure(backend, geometry, request, context);
       const notes = notesOn(request, geometry);
       const text = [

@@ -40,7 +40,7 @@ export const plan = command({
       ];
       return {
         json: { backend: backend.name, dtype, why, ...planned },
-        text: `One text of ${planned.tokens} tokens in ${dtype}${cut}\n\n${table(columns, rows)}\nBackend: ${why}\n`,
+        text: `One text of ${planned.tokens} tokens${cut}\n\n${table(columns, rows)}\nPrecision: ${dtype}\nBackend: ${why}\n`,
       };
     });
   },
