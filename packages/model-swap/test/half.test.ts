@@ -143,17 +143,22 @@ describe('a backend without float16', () => {
 it('attention modules of a caller get and give float16', async () => {
   const model = await loadModel(filesOf(tinyBert()), { backend, dtype: 'float16' });
   const seen: string[] = [];
+  let given: 'float16' | 'float32' = 'float16';
   const { dim, heads } = model.encoder.layer[0]!.dense;
   model.encoder.layer[0]!.attention = {
     dim,
     heads,
     async forward(x) {
       seen.push(x.dtype);
-      return castTo(tensor(new Float32Array(x.shape.reduce((a, b) => a * b)), x.shape), 'float16');
+      return castTo(tensor(new Float32Array(x.shape.reduce((a, b) => a * b)), x.shape), given);
     },
     dispose() {},
   };
   expect((await model.run('good')).logits!.dtype).toBe('float32');
-  expect(seen).toEqual(['float16']);
+  given = 'float32';
+  await expect(model.run('good')).rejects.toThrow(
+    'the attention of layer 0 gave float32 [1, 3, 24] for an input of float16 [1, 3, 24]; a module',
+  );
+  expect(seen).toEqual(['float16', 'float16']);
   await model.dispose();
 });
