@@ -5,8 +5,8 @@ import {
   type AttentionDimensions,
   asUint8,
   type Backend,
+  checkFloats,
   checkMask,
-  checkTensor,
   DeviceTensor,
   describeValue,
   FlashMLAError,
@@ -39,9 +39,9 @@ export interface AttentionStep {
   readonly backend: Backend;
   /** Owns query, key, value and what was uploaded: release each when the last op that reads it is dispatched. */
   readonly scope: Scope;
-  /** float32 [batch, tokens, dim]: x. */
+  /** [batch, tokens, dim]: x, of the dtype in `dimensions`. */
   readonly hidden: DeviceTensor;
-  /** float32 [batch, tokens, heads, headDim], as key and value. */
+  /** [batch, tokens, heads, headDim] in that dtype, as key and value. */
   readonly query: DeviceTensor;
   readonly key: DeviceTensor;
   readonly value: DeviceTensor;
@@ -123,6 +123,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     signal?.throwIfAborted();
     const dimensions = this.#dimensionsOf(x, keyMask);
     const { backend, projections } = this.#attachment ?? (await this.#open(x));
+    checkFloats(`[attention] ${this.#title}.forward:`, { 'the weights': projections.query.weight, x });
     await recoverFor(backend, x);
     const scope = new Scope(backend);
     try {
@@ -157,7 +158,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.dispose();
   }
 
-  /** Dispatches the attention itself; returns float32 [batch, tokens, heads, headDim], owned by the step's scope. */
+  /** Dispatches the attention itself; returns [batch, tokens, heads, headDim], owned by the step's scope. */
   protected abstract attend(step: AttentionStep): Promise<DeviceTensor>;
 
   /** Uses the module's own weights; concurrent first calls share the work. */
@@ -179,11 +180,11 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   }
 
   #dimensionsOf(x: Tensor, keyMask: Tensor | undefined): AttentionDimensions {
-    checkTensor('[attention]', 'x', x);
-    if (x.dtype !== 'float32' || x.shape.length !== 3 || x.shape[2] !== this.dim) {
+    const dtype = checkFloats(`[attention] ${this.#title}.forward:`, { x });
+    if (x.shape.length !== 3 || x.shape[2] !== this.dim) {
       throw new FlashMLAError(
         'invalid-argument',
-        `[attention] ${this.#title}.forward was given ${x.dtype} ${formatShape(x.shape)}; expected float32 [batch, tokens, ${this.dim}].`,
+        `[attention] ${this.#title}.forward was given ${formatShape(x.shape)}; expected [batch, tokens, ${this.dim}].`,
       );
     }
     const [batch, tokens] = x.shape as [number, number, number];
@@ -199,6 +200,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       scale: 1 / Math.sqrt(headDim),
       mask: Boolean(keyMask),
       causal: false,
+      dtype,
     };
   }
 

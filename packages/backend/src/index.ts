@@ -1,7 +1,8 @@
 // @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it or profiled.
 
-import type { Backend } from '@flashmla/tensor';
+import type { Backend, FloatDType } from '@flashmla/tensor';
 import { backends } from './backends.ts';
+import { checkComputesWith } from './check-dtype.ts';
 import { type BackendReport, probe } from './probe.ts';
 import { type SelectOptions, selectFrom } from './select.ts';
 
@@ -23,6 +24,14 @@ export type { SelectOptions } from './select.ts';
  */
 export function selectBackend(options: SelectOptions = {}): Promise<Backend> {
   return selectFrom(backends, options);
+}
+
+/**
+ * Raises FlashMLAError 'unsupported' unless `backend` computes in `dtype`: which backend here does, and what to do.
+ * float32 is what every backend computes in.
+ */
+export function checkComputes(backend: Backend, dtype: FloatDType): Promise<void> {
+  return checkComputesWith(probeBackends, backend, dtype);
 }
 
 /** What is known of every backend, in rank order, also of those that are not installed. Opens none. */

@@ -2,7 +2,7 @@
 
 import type { GateName } from '@flashmla/gating';
 import type { SwapOptions } from '@flashmla/model-swap';
-import type { BackendName } from '@flashmla/tensor';
+import { type BackendName, type FloatDType, floatDTypes } from '@flashmla/tensor';
 import type { Option, Options, Values } from './command.ts';
 import { badInput } from './errors.ts';
 
@@ -44,6 +44,15 @@ export const kOption = {
   value: 'K',
   description: 'keys a query attends to; default: by length, 16, 32 or 64',
 } as const satisfies Option;
+
+export const dtypeOption = {
+  type: 'string',
+  value: 'DTYPE',
+  description: `what weights and activations are kept in: ${floatDTypes.join(', ')}; default: float32`,
+} as const satisfies Option;
+
+export const parseDType = (given: string | undefined): FloatDType =>
+  given === undefined ? 'float32' : parseChoice('dtype', given, floatDTypes);
 
 /** The backend that is required; undefined for 'auto'. */
 export function parseBackend(given: string | undefined): BackendName | undefined {

@@ -23,8 +23,8 @@ export class Pipelines {
   }
 
   /** The pipeline of a step. Rejects with 'backend-failed' when the device's compiler refuses it. */
-  of({ shader, constants }: Step): Promise<Pipeline> {
-    const source = sourceOf(shader, constants);
+  of({ shader, constants, dtype }: Step): Promise<Pipeline> {
+    const source = sourceOf(shader, constants, dtype);
     return this.#pipelines.get(source, () => this.#make(shader, source));
   }
 

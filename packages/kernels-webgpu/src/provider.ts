@@ -17,7 +17,7 @@ export interface WebGpuBackendProvider extends BackendProvider {
 }
 
 const defaultMemoryBytes = 4 * 2 ** 30;
-const wantedFeatures = ['timestamp-query'] as const satisfies readonly GPUFeatureName[];
+const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
 const wantedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
 export const provider: WebGpuBackendProvider = {
@@ -32,7 +32,7 @@ export const provider: WebGpuBackendProvider = {
       available: !isSoftware(adapter.info),
       reason: isSoftware(adapter.info) ? `the only adapter runs on the CPU: ${device}` : device,
       device,
-      features: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+      features: namesOf(adapter.features),
       limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
     };
   },
@@ -55,7 +55,7 @@ function givenDevice(device: GPUDevice, memoryBytes: number): GivenDevice {
     device,
     info: {
       description: describe(adapterInfo),
-      features: wantedFeatures.filter((feature) => features.has(feature)),
+      features: namesOf(features),
       limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
     },
   };
@@ -69,6 +69,12 @@ async function requestDevice(options: WebGpuOpenOptions): Promise<GPUDevice> {
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
   });
+}
+
+/** Of the features that are wanted those that are there, and what they make possible by the name it has on all backends. */
+function namesOf(features: ReadonlySet<string>): string[] {
+  const there = wantedFeatures.filter((feature) => features.has(feature));
+  return features.has('shader-f16') ? [...there, 'float16'] : there;
 }
 
 /** The adapter, or why there is none. */

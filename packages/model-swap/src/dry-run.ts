@@ -86,7 +86,7 @@ export class DryRun implements Backend {
     if (support.supported) return { problem, plan: support };
     throw new FlashMLAError(
       'unsupported',
-      `[model-swap] '${this.name}' can't run ${problem.op}: ${support.reason} ${support.advice}`,
+      `[model-swap] '${this.name}' can't run ${problem.op}: ${support.reason}; ${support.advice}.`,
     );
   }
 

@@ -1,7 +1,7 @@
 // Fitting the content gates of a model to the queries and keys that its own layers make of sample texts.
 
 import { type FitSample, recommendK } from '@flashmla/gating';
-import { FlashMLAError } from '@flashmla/tensor';
+import { FlashMLAError, readFloat32 } from '@flashmla/tensor';
 import { contentGates, type GatedLayer } from './content-gates.ts';
 import type { EncoderLayer } from './layer.ts';
 import type { EncoderModel } from './model.ts';
@@ -106,7 +106,7 @@ async function fitLayers(
           const own = samples.get(layer);
           if (!own) return;
           const projected = [await layer.project(work, hidden, 'query'), await layer.project(work, hidden, 'key')];
-          const [query, key] = (await Promise.all(projected.map((one) => one.data()))) as [Float32Array, Float32Array];
+          const [query, key] = (await Promise.all(projected.map(readFloat32))) as [Float32Array, Float32Array];
           work.release(...projected);
           own.push({ query, key, tokens });
           advance?.(tokens);

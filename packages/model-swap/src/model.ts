@@ -7,7 +7,9 @@ import {
   type DeviceTensor,
   elementCount,
   FlashMLAError,
+  type FloatDType,
   type HostTensor,
+  readFloat32,
   tensor,
 } from '@flashmla/tensor';
 import { type Architecture, type EncoderParts, partTensors } from './architecture.ts';
@@ -30,7 +32,7 @@ export interface RunOptions {
   hidden?: boolean;
 }
 
-/** What a run gives, in host memory, in the order of the texts. */
+/** What a run gives, in host memory, in the order of the texts; in float32, whatever the model computes in. */
 export interface RunResult {
   /** float32 [batch, tokens, modelDim]; a text shorter than the longest is followed by zeros. */
   readonly lastHiddenState: HostTensor;
@@ -54,6 +56,8 @@ export class EncoderModel implements AsyncDisposable {
   readonly tokenizer: TextTokenizer;
   readonly encoder: Encoder;
   readonly architecture: Architecture;
+  /** What its weights and activations are kept in. */
+  readonly dtype: FloatDType;
   /** Fitted gates by layer: those that came with the model, and those fitted since. */
   readonly gates: Map<number, ContentGateState>;
   readonly #parts: EncoderParts<DeviceTensor>;
@@ -63,6 +67,7 @@ export class EncoderModel implements AsyncDisposable {
   constructor(init: {
     config: JsonObject;
     architecture: Architecture;
+    dtype: FloatDType;
     backend: Backend;
     /** Whether the backend ends with the model. */
     ownsBackend: boolean;
@@ -72,6 +77,7 @@ export class EncoderModel implements AsyncDisposable {
   }) {
     this.config = init.config;
     this.architecture = init.architecture;
+    this.dtype = init.dtype;
     this.backend = init.backend;
     this.tokenizer = init.tokenizer;
     this.gates = init.gates;
@@ -158,8 +164,8 @@ export class EncoderModel implements AsyncDisposable {
   }
 
   /** What running texts of so many tokens takes, weights included, with sparse and with dense attention. Allocates nothing. */
-  plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend'> = {}): Promise<ModelPlan> {
-    return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend });
+  plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend' | 'dtype'> = {}): Promise<ModelPlan> {
+    return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend, dtype: this.dtype });
   }
 
   /** Gives all memory back, and ends the backend if the model opened it. */
@@ -228,7 +234,7 @@ async function scatter(
 ): Promise<void> {
   const copy = async (source: DeviceTensor | undefined, target: HostTensor | undefined, perToken: boolean) => {
     if (!source || !target) return;
-    const values = (await source.data()) as Float32Array;
+    const values = await readFloat32(source);
     const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
     batch.forEach((text, row) => {
       const length = perToken ? tokens[text]! * target.shape.at(-1)! : from;

@@ -1,19 +1,19 @@
 // From a model's safetensors to tensors on a backend: each tensor that the architecture needs is found, its shape
-// checked, converted to float32 and uploaded. All are checked before the first is read, and one is in memory at a time.
-// None is kept: when the backend's device was lost they are read from the files again.
+// checked, brought to the dtype the model is to have and uploaded. All are checked before the first is read, and one is in
+// memory at a time. None is kept: when the backend's device was lost they are read from the files again.
 
 import {
   type Backend,
+  castTo,
   type DeviceTensor,
   FlashMLAError,
+  type FloatDType,
   formatShape,
   type HostTensor,
   openSafetensors,
   openShardedSafetensors,
   type Restore,
   type TensorReader,
-  tensor,
-  toFloat32,
   type UploadOptions,
 } from '@flashmla/tensor';
 import {
@@ -65,6 +65,8 @@ export interface LoadWeightsOptions {
   reopen: (recovery: AbortSignal) => Promise<WeightsFile>;
   signal?: AbortSignal | undefined;
   progress?: ProgressListener | undefined;
+  /** What the tensors become; one that the file has in it is uploaded as it is. */
+  dtype: FloatDType;
 }
 
 /** The encoder's tensors on `backend`, all or none. They belong to the caller. */
@@ -72,7 +74,7 @@ export async function loadWeights(
   backend: Backend,
   architecture: Architecture,
   { name: file, reader }: WeightsFile,
-  { reopen, signal, progress }: LoadWeightsOptions,
+  { dtype, reopen, signal, progress }: LoadWeightsOptions,
 ): Promise<EncoderParts<DeviceTensor>> {
   const names = new Set(reader.names);
   const storedAs = (need: TensorNeed) => storedNames(need.name, architecture.prefix).find((name) => names.has(name));
@@ -104,13 +106,13 @@ export async function loadWeights(
   const total = found.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const tensors = new Map<TensorNeed, DeviceTensor>();
   const advance = stepper(progress, 'load', total);
-  const again = rereading(reopen);
+  const again = rereading(reopen, dtype);
   try {
     for (const { need, name, byteLength } of found) {
       signal?.throwIfAborted();
-      const values = await readValues(reader, name, need);
+      const values = await readValues(reader, name, dtype);
       signal?.throwIfAborted();
-      const options: UploadOptions = { restore: again(name, need), ...(need.linear && { purpose: 'linear-weight' }) };
+      const options: UploadOptions = { restore: again(name), ...(need.linear && { purpose: 'linear-weight' }) };
       tensors.set(need, backend.upload(values, options));
       advance?.(byteLength);
     }
@@ -121,21 +123,19 @@ export async function loadWeights(
   return mapNeeds(needs, (need) => tensors.get(need)!);
 }
 
-async function readValues(reader: TensorReader, name: string, { shape }: TensorNeed): Promise<HostTensor> {
-  const stored = await reader.read(name);
-  return tensor(toFloat32(stored.array, stored.dtype), shape);
-}
+const readValues = async (reader: TensorReader, name: string, dtype: FloatDType): Promise<HostTensor> =>
+  castTo(await reader.read(name), dtype);
 
 /**
  * Gives what reads a tensor again. All tensors of one recovery are read from what the first of them opened, and nothing of
  * that is kept afterwards.
  */
-function rereading(reopen: LoadWeightsOptions['reopen']): (name: string, need: TensorNeed) => Restore {
+function rereading(reopen: LoadWeightsOptions['reopen'], dtype: FloatDType): (name: string) => Restore {
   const opened = new WeakMap<AbortSignal, Promise<WeightsFile>>();
-  return (name, need) => async (recovery) => {
+  return (name) => async (recovery) => {
     const weights = opened.get(recovery) ?? reopen(recovery);
     opened.set(recovery, weights);
-    return readValues((await weights).reader, name, need);
+    return readValues((await weights).reader, name, dtype);
   };
 }
 

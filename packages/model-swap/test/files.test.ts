@@ -47,7 +47,7 @@ describe('openFolder', () => {
   });
 
   it('reads files that are given by their URLs', async () => {
-    const { url, requests } = await serve(ranges);
+    const { url, requests } = await serve(FILES, byRanges);
     const folder = pathToFileURL(`${await folderOf(FILES)}/`);
     const inlined = `data:application/json;base64,${Buffer.from(FILES['config.json']).toString('base64')}`;
     await checkFolder({
@@ -59,7 +59,7 @@ describe('openFolder', () => {
   });
 
   it('names a URL at which there is no file', async () => {
-    const { url } = await serve(ranges);
+    const { url } = await serve(FILES, byRanges);
     const onDisk = pathToFileURL(`${await folderOf(FILES)}/none.json`);
     for (const missing of [new URL(`${url}/none.json`), onDisk]) {
       await expect(openFolder({ 'gates.json': missing }).open('gates.json')).rejects.toThrow(

@@ -21,6 +21,7 @@ import {
   inputSpecs,
   lostWithDevice,
   type MemoryInfo,
+  numberToFloat16,
   OutOfMemoryError,
   type Plan,
   type Problem,
@@ -96,7 +97,7 @@ class ReferenceBackend implements Backend {
     this.#limitBytes = limitBytes;
     this.device = {
       description: 'float64 reference ops in JavaScript, one thread',
-      features: [],
+      features: ['float16'],
       limits: { memoryBytes: limitBytes },
       threads: 1,
     };
@@ -191,7 +192,10 @@ class ReferenceBackend implements Backend {
     });
     const compute = () => {
       const results = reference(problem, arrays);
-      for (const [name, , array] of targets) (array as Float32Array).set(results[name]);
+      for (const [name, { dtype }, array] of targets) {
+        const values = dtype === 'float16' ? results[name].map(numberToFloat16) : results[name];
+        (array as Float32Array).set(values);
+      }
     };
     const { recording } = this.#profiler;
     this.#queue = this.#queue.then(async () => {

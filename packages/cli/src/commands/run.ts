@@ -9,6 +9,7 @@ import { withModel } from '../opening.ts';
 import {
   attentionOption,
   backendOption,
+  dtypeOption,
   gateOption,
   kOption,
   modelOption,
@@ -31,6 +32,7 @@ const options = {
     value: 'N',
     description: 'fewer tokens than this run dense, 0 = none do; default: measured on the device',
   },
+  dtype: dtypeOption,
   backend: backendOption,
   threads: threadsOption,
 } as const;
@@ -65,8 +67,8 @@ export const run = command({
       const k = attention === 'dense' ? null : (swap?.k ?? (ks.size === 1 ? [...ks][0]! : null));
       const title = attention === 'dense' ? 'dense attention' : `sparse attention, K ${k ?? 'by length'}`;
       return {
-        json: { backend: name, attention, k, results },
-        text: `${title} on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,
+        json: { backend: name, dtype: model.dtype, attention, k, results },
+        text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,
       };
     });
   },
