@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/*.test.ts'],
     globalSetup: ['./support/pack.ts', '@flashmla/browser-testing/find-chromium'],
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
