@@ -46,7 +46,8 @@ export class CpuRecording implements ProfileRecording {
 
   async finish(): Promise<Pick<Profile<unknown>, 'timing' | 'ops'>> {
     const ran = this.#ops.filter(({ under }) => !under || !this.#executor.skips.before(under.signal, under.end));
-    const description = "by the clocks of the computing threads, from a kernel's first task to the end of its last";
+    const description =
+      "by the clocks of the computing threads, from a kernel's first task until no thread finds another";
     return { timing: { source: 'threads', description }, ops: this.#spansOf(ran) };
   }
 
