@@ -5,11 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { provider } from '../../dist/index.js';
 
 const { FLASHMLA_REQUIRE = '', FLASHMLA_ADAPTER = '' } = process.env;
-const { device, reason } = await provider.probe();
+const { available, reason } = await provider.probe();
 
 export function describeOnDevice(name: string, body: () => void): void {
-  // A device that runs on the CPU is named, although it is not offered.
-  if (device !== undefined) {
+  if (available) {
     describe(`${name}, ${reason}`, () => {
       test('this is what runs', () => expect(reason).toContain(FLASHMLA_ADAPTER));
       body();
