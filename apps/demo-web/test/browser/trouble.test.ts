@@ -3,9 +3,9 @@
 import { describeInBrowser, type Site } from '@flashmla/browser-testing';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { done, expectAnswers, patience, previewSite, runs, status, textOf } from './site.ts';
+import { done, expectAnswers, inEngine, patience, previewSite, runs, status, textOf } from './site.ts';
 
-/** Runs in the worker before its own code: lets a test end one of the backend's threads as a crash would. */
+/** Lets a test end one of the backend's threads as a crash would. */
 const prelude = `
   const threads = [];
   const Native = Worker;
@@ -70,12 +70,7 @@ describeInBrowser('trouble', (open) => {
 
   test('a backend that fails is named, opened again, and runs again', async () => {
     const page = await open('about:blank');
-    await page.route('**/assets/worker-*.js', async (route) => {
-      const response = await route.fetch();
-      const body = await response.text();
-      const isEngine = body.includes('cancel');
-      await route.fulfill({ response, body: isEngine ? `${prelude}${body}` : body });
-    });
+    await inEngine(page, prelude);
     await page.goto(site.url);
     await done(page);
     await readLongText(page);
