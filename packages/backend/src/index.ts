@@ -1,4 +1,5 @@
-// @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it or profiled.
+// @flashmla/backend: which backends are installed and work here, the best of them, what was measured on it or profiled, and
+// tuning.
 
 import type { Backend, FloatDType } from '@flashmla/tensor';
 import { backends } from './backends.ts';
@@ -14,12 +15,13 @@ export type { BackendReport } from './probe.ts';
 export { type OpSummary, type ProfileSummary, summarizeProfile } from './profile-summary.ts';
 export { measureRoofline, type Roofline, rooflineMs } from './roofline.ts';
 export type { SelectOptions } from './select.ts';
+export { type TuneOptions, type Tuning, tune, type VariantTime } from './tune.ts';
 
 /**
  * Opens the best backend. One in `require` or `prefer` is taken as it is. Otherwise, where several work, each is timed on
  * a layer of an encoder, which is remembered for 30 days as other measurements are (`measured`): a later process opens
  * the fastest at once. One that is not installed, not available, does not open or fails is passed over. `explain` tells
- * what decided. The caller disposes the backend.
+ * what decided. It is told what `tune` measured on its device before. The caller disposes the backend.
  *
  * @throws FlashMLAError 'backend-unavailable' with the reason of every backend when none will do, or when the one in
  * `require` won't; 'invalid-argument' for an unknown name, 'unsupported' for an unknown dtype; the signal's reason when it aborts

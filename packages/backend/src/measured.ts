@@ -43,6 +43,13 @@ export class Measurements {
     return value;
   }
 
+  /** What is stored for the device of `backend` under keys that begin with `prefix`, by the rest of the key. Never rejects. */
+  async recall(backend: Backend, prefix: string): Promise<Map<string, unknown>> {
+    const entries = Object.entries((await load(this.#storage)).devices[deviceKey(backend)] ?? {});
+    const found = entries.filter(([key, entry]) => key.startsWith(prefix) && isFresh(entry));
+    return new Map(found.map(([key, { value }]) => [key.slice(prefix.length), value]));
+  }
+
   async #recallOrMeasure<T>(
     device: string,
     key: string,

@@ -8,6 +8,7 @@ import { type Measurements, measurements } from './measured.ts';
 import { checkPreference, type Preference } from './preference.ts';
 import { fastestFirst, rank } from './ranking.ts';
 import { Search, type Usable } from './search.ts';
+import { preferTuned } from './tune.ts';
 
 export interface SelectOptions extends Preference {
   /** Stops the search and what is being measured; whatever opened meanwhile is disposed. */
@@ -29,6 +30,12 @@ export async function selectFrom(
   options: SelectOptions = {},
   kept: Measurements = measurements,
 ): Promise<Backend> {
+  const backend = await open(entries, options, kept);
+  await preferTuned(backend, kept);
+  return backend;
+}
+
+async function open(entries: readonly BackendEntry[], options: SelectOptions, kept: Measurements): Promise<Backend> {
   const { require, prefer = [], threads, signal, dtype = 'float32' } = options;
   checkDType(dtype);
   checkPreference(

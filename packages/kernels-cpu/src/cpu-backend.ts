@@ -15,6 +15,9 @@ import {
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
+  oneVariant,
+  PreferredVariants,
+  type PrepareOptions,
   type Problem,
   type Profile,
   Profiler,
@@ -47,6 +50,7 @@ export class CpuBackend implements Backend {
   readonly device: DeviceInfo;
   readonly #executor: Executor;
   readonly #allocator: Allocator;
+  readonly #preferred = new PreferredVariants('[kernels-cpu]');
   readonly #programs = new Map<string, CpuProgram>();
   readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
@@ -111,8 +115,17 @@ export class CpuBackend implements Backend {
     this.#allocator.resetPeak();
   }
 
-  async prepare(problem: Problem): Promise<Program> {
+  variants(): readonly string[] {
+    return oneVariant;
+  }
+
+  prefer(shapeClass: string, variant: string): void {
+    this.#preferred.prefer(shapeClass, variant);
+  }
+
+  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     if (this.#disposed) throw disposed();
+    this.#preferred.choose(problem, oneVariant, variant);
     const key = problemKey(problem);
     let program = this.#programs.get(key);
     if (!program) {

@@ -18,6 +18,9 @@ import {
   lostWithDevice,
   type MemoryInfo,
   OutOfMemoryError,
+  oneVariant,
+  PreferredVariants,
+  type PrepareOptions,
   type Problem,
   type Profile,
   Profiler,
@@ -60,6 +63,7 @@ export class WebGLBackend implements Backend {
   readonly name = 'webgl';
   readonly #reopen: WebGLBackendOptions['reopen'];
   readonly #limitBytes: number;
+  readonly #preferred = new PreferredVariants('[kernels-webgl]');
   readonly #programs = new Map<string, WebGLProgram>();
   readonly #restorable = new RestorableTensors<WebGLTensor>();
   readonly #recovery = new SharedRecovery();
@@ -140,8 +144,17 @@ export class WebGLBackend implements Backend {
     this.#peakBytes = this.#usedBytes;
   }
 
-  async prepare(problem: Problem): Promise<Program> {
+  variants(): readonly string[] {
+    return oneVariant;
+  }
+
+  prefer(shapeClass: string, variant: string): void {
+    this.#preferred.prefer(shapeClass, variant);
+  }
+
+  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     this.#device.checkAlive();
+    this.#preferred.choose(problem, oneVariant, variant);
     const key = problemKey(problem);
     let program = this.#programs.get(key);
     if (!program) {

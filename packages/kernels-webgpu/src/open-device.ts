@@ -2,6 +2,7 @@
 // backend takes another of these, and this one only tells those who still wait for it what became of it.
 
 import { type DeviceInfo, FlashMLAError, type Program } from '@flashmla/tensor';
+import { isOnCpu } from './adapter-info.ts';
 import { Buffers } from './buffers.ts';
 import { usage } from './gpu.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
@@ -111,5 +112,10 @@ export class OpenDevice {
 
 function traitsOf({ features, limits, adapterInfo }: GPUDevice): GpuTraits {
   const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
-  return { features, limits, ...(features.has('subgroups') && { subgroupSizes: { min, max } }) };
+  return {
+    features,
+    limits,
+    onCpu: isOnCpu(adapterInfo),
+    ...(features.has('subgroups') && { subgroupSizes: { min, max } }),
+  };
 }

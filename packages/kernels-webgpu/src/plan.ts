@@ -36,6 +36,8 @@ export interface GpuPlan extends Plan {
 export interface GpuTraits {
   readonly features: ReadonlySet<string>;
   readonly limits: { readonly maxStorageBufferBindingSize: number };
+  /** Whether the CPU computes (SwiftShader, llvmpipe): barriers and workgroup memory cost there, and gain nothing. */
+  readonly onCpu?: boolean;
   /** Sizes of subgroups, where the device has 'subgroups'. */
   readonly subgroupSizes?: { readonly min: number; readonly max: number };
 }
@@ -43,5 +45,7 @@ export interface GpuTraits {
 /** One op on this backend; its file has the op's name. */
 export interface Kernel<P> {
   refuses?(problem: P, traits: GpuTraits): Refusal | undefined;
-  plan(problem: P, traits: GpuTraits): Omit<GpuPlan, 'scratchBytes'>;
+  /** Names for `plan`, the default first; left out where there is one way only. */
+  variants?(problem: P, traits: GpuTraits): readonly string[];
+  plan(problem: P, traits: GpuTraits, variant: string): Omit<GpuPlan, 'scratchBytes'>;
 }

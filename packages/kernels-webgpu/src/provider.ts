@@ -1,6 +1,7 @@
 // Probing and opening: which adapter there is, what it offers, and what is asked of it.
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { describe } from './adapter-info.ts';
 import { findGpu } from './gpu.ts';
 import { type GivenDevice, WebGpuBackend } from './webgpu-backend.ts';
 
@@ -17,7 +18,7 @@ export interface WebGpuBackendProvider extends BackendProvider {
 }
 
 const defaultMemoryBytes = 4 * 2 ** 30;
-const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
+const wantedFeatures = ['subgroups', 'timestamp-query', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
 const wantedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
 export const provider: WebGpuBackendProvider = {
@@ -82,11 +83,4 @@ async function findAdapter({ powerPreference }: WebGpuOpenOptions): Promise<GPUA
   if (typeof gpu === 'string') return gpu;
   const adapter = await gpu.requestAdapter(powerPreference && { powerPreference });
   return adapter ?? 'WebGPU is there, but gives no adapter: no GPU, or its driver is not supported';
-}
-
-/** 'NVIDIA hopper, NVIDIA H100 80GB HBM3', or what of it is known. */
-function describe({ vendor, architecture, description, device, isFallbackAdapter }: GPUAdapterInfo): string {
-  const parts = [[vendor, architecture].filter(Boolean).join(' '), description || device].filter(Boolean);
-  const name = parts.join(', ') || 'a GPU that gives no name';
-  return isFallbackAdapter ? `${name} (computed by the CPU)` : name;
 }

@@ -11,10 +11,17 @@ import embedding from './kernels/embedding.wgsl';
 import gateProjection from './kernels/gate-projection.wgsl';
 import layerNorm from './kernels/layer-norm.wgsl';
 import linear from './kernels/linear.wgsl';
+import linearDirect from './kernels/linear-direct.wgsl';
+import linearOutput from './kernels/linear-output.wgsl';
+import linearSplit from './kernels/linear-split.wgsl';
+import linearStaged from './kernels/linear-staged.wgsl';
 import meanFeatures from './kernels/mean-features.wgsl';
 import onlineSoftmax from './kernels/online-softmax.wgsl';
+import onlineSoftmaxBlocked from './kernels/online-softmax-blocked.wgsl';
 import orderKeys from './kernels/order-keys.wgsl';
 import residualGroups from './kernels/residual-groups.wgsl';
+import rowMaxima from './kernels/row-maxima.wgsl';
+import rowMaximaSubgroups from './kernels/row-maxima-subgroups.wgsl';
 import select from './kernels/select.wgsl';
 import selectSlots from './kernels/select-slots.wgsl';
 import selectTopK from './kernels/select-top-k.wgsl';
@@ -23,25 +30,42 @@ import sortLists from './kernels/sort-lists.wgsl';
 import sparseAttention from './kernels/sparse-attention.wgsl';
 import sumOfAll from './kernels/sum-of-all.wgsl';
 
+/** An attention shader in each of its ways: what it includes. */
+function attention(name: string, text: string): Record<string, string> {
+  const blocked = text.replace('// include: online-softmax', onlineSoftmaxBlocked);
+  return {
+    [`${name}-lanes`]: text,
+    [`${name}-blocked`]: blocked,
+    [`${name}-blocked-subgroups`]: blocked.replace('// include: row-maxima', rowMaximaSubgroups),
+  };
+}
+
 const sources: Readonly<Record<string, string>> = {
   'block-pool': blockPool,
   'content-order': contentOrder,
   'content-order-start': contentOrderStart,
-  'dense-attention': denseAttention,
+  ...attention('dense-attention', denseAttention),
   embedding,
   'gate-projection': gateProjection,
   'layer-norm': layerNorm,
   linear,
+  'linear-direct': linearDirect,
+  'linear-output': linearOutput,
+  'linear-split': linearSplit,
+  'linear-staged': linearStaged,
   'mean-features': meanFeatures,
   'online-softmax': onlineSoftmax,
+  'online-softmax-blocked': onlineSoftmaxBlocked,
   'order-keys': orderKeys,
   'residual-groups': residualGroups,
+  'row-maxima': rowMaxima,
+  'row-maxima-subgroups': rowMaximaSubgroups,
   select,
   'select-slots': selectSlots,
   'select-top-k': selectTopK,
   'slot-lists': slotLists,
   'sort-lists': sortLists,
-  'sparse-attention': sparseAttention,
+  ...attention('sparse-attention', sparseAttention),
   'sum-of-all': sumOfAll,
 };
 
@@ -70,7 +94,8 @@ export function sourceOf(
 ): string {
   const declared = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
   const text = sources[shader]!.replace(include, (_, name: string) => sources[name]!);
-  return `${elements[dtype]}${declared.join('')}${prelude}${text}`;
+  const enabled = /\bsubgroup[A-Z]/.test(text) ? 'enable subgroups;\n' : '';
+  return `${enabled}${elements[dtype]}${declared.join('')}${prelude}${text}`;
 }
 
 /** For each binding after 0, the parameters: whether the shader writes it. */

@@ -16,6 +16,8 @@ import {
   lostWithDevice,
   type MemoryInfo,
   OutOfMemoryError,
+  PreferredVariants,
+  type PrepareOptions,
   type Problem,
   type Profile,
   Profiler,
@@ -33,7 +35,7 @@ import {
 import type { Block } from './buffers.ts';
 import { mapModeRead, usage } from './gpu.ts';
 import { type GpuRecording, recordingOn } from './gpu-recording.ts';
-import { planOf, refusal } from './kernels/index.ts';
+import { planOf, refusal, variantsOf } from './kernels/index.ts';
 import { OpenDevice, type PreparedStep, type WebGpuProgram } from './open-device.ts';
 import type { Word } from './plan.ts';
 import { RecordedOp } from './recorder.ts';
@@ -58,6 +60,7 @@ export class WebGpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly #reopen: WebGpuBackendOptions['reopen'];
   readonly #limitBytes: number;
+  readonly #preferred = new PreferredVariants('[kernels-webgpu]');
   readonly #restorable = new RestorableTensors<WebGpuTensor>();
   readonly #recovery = new SharedRecovery();
   /** What it runs on; another one once a lost device was recovered. */
@@ -92,7 +95,7 @@ export class WebGpuBackend implements Backend {
     const { traits } = this.#open;
     const refused = refusal(problem, traits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, traits);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, traits, this.#variant(problem));
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -148,13 +151,22 @@ export class WebGpuBackend implements Backend {
     this.#open.buffers.resetPeak();
   }
 
-  async prepare(problem: Problem): Promise<Program> {
+  variants(problem: Problem): readonly string[] {
+    return variantsOf(problem, this.#open.traits);
+  }
+
+  prefer(shapeClass: string, variant: string): void {
+    this.#preferred.prefer(shapeClass, variant);
+  }
+
+  async prepare(problem: Problem, { variant: wanted }: PrepareOptions = {}): Promise<Program> {
     this.#checkUsable();
     const open = this.#open;
-    const program = open.programs.get(problemKey(problem), () => {
+    const variant = this.#variant(problem, wanted);
+    const program = open.programs.get(`${problemKey(problem)} ${variant}`, () => {
       validateProblem(problem);
       const refused = refusal(problem, open.traits);
-      if (!refused) return this.#prepare(problem);
+      if (!refused) return this.#prepare(problem, variant);
       throw new FlashMLAError('unsupported', `[kernels-webgpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
     });
     return open.unlessGone(program);
@@ -265,9 +277,13 @@ export class WebGpuBackend implements Backend {
     return new OpenDevice(device, info, this.#limitBytes, this.#reopen ? again : callersOwn);
   }
 
-  async #prepare(problem: Problem): Promise<WebGpuProgram> {
+  #variant(problem: Problem, wanted?: string): string {
+    return this.#preferred.choose(problem, this.variants(problem), wanted);
+  }
+
+  async #prepare(problem: Problem, variant: string): Promise<WebGpuProgram> {
     const device = this.#open;
-    const plan = planOf(problem, device.traits);
+    const plan = planOf(problem, device.traits, variant);
     const steps = await Promise.all(
       plan.steps.map(async (step) => ({
         step,

@@ -1,16 +1,17 @@
 // What the plans promise of shaders, for devices that nobody has here.
 
 import { conformanceCases } from '@flashmla/conformance';
-import type { LinearProblem, SparseAttentionProblem } from '@flashmla/tensor';
+import type { LinearProblem, Problem, SparseAttentionProblem } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
-import { planOf, refusal, sourceOf, writesOf } from '../dist/index.js';
+import { type GpuTraits, planOf, refusal, sourceOf, variantsOf, writesOf } from '../dist/index.js';
 
 /** What every WebGPU device has. */
 const traits = { features: new Set<string>(), limits: { maxStorageBufferBindingSize: 2 ** 27 } };
-const withHalf = { ...traits, features: new Set(['shader-f16']) };
+/** A device with all that plans look for. */
+const ample = { ...traits, features: new Set(['subgroups', 'shader-f16']), subgroupSizes: { min: 32, max: 32 } };
 const steps = conformanceCases()
   .filter(({ mayRefuse }) => !mayRefuse)
-  .flatMap(({ problem }) => planOf(problem, withHalf).steps);
+  .flatMap(({ problem }) => variantsOf(problem, ample).flatMap((variant) => planOf(problem, ample, variant).steps));
 const shaders = new Map(steps.map((step) => [sourceOf(step.shader, step.constants, step.dtype), step]));
 
 describe('shaders', () => {
@@ -49,14 +50,65 @@ const problemOfSparse = (tileQueries: number, blockKeys: number): SparseAttentio
   ...{ keyOrder: true, queryOrder: true, residualGroup: 128 },
 });
 
+describe('variants', () => {
+  const names = (problem: Problem, of: GpuTraits) => variantsOf(problem, of);
+  const linear = (rows: number, inFeatures = 768): LinearProblem => ({
+    ...{ op: 'linear', rows, inFeatures, outFeatures: 768, bias: true, activation: 'gelu' },
+  });
+
+  it('are by default what a GPU wants, and what a CPU wants where it computes', () => {
+    expect(names(linear(512), traits)).toEqual(['staged', 'direct']);
+    expect(names(linear(512), { ...traits, onCpu: true })).toEqual(['direct', 'staged']);
+    expect(names(linear(8), traits)[0]).toBe('split');
+    expect(names(linear(512, 769), traits)).toEqual(['scalar']);
+  });
+
+  it('use subgroups only where they are large enough', () => {
+    const dense: Problem = {
+      ...{ op: 'dense-attention', batch: 1, heads: 12, queries: 64, keys: 64, headDim: 64, layout: 'tokens-first' },
+      ...{ scale: 0.125, mask: false, causal: false },
+    };
+    expect(names(dense, traits)).toEqual(['blocked', 'lanes']);
+    expect(names(dense, ample)).toEqual(['blocked', 'blocked-subgroups', 'lanes']);
+    expect(names(dense, { ...ample, subgroupSizes: { min: 4, max: 128 } })).toEqual(['blocked', 'lanes']);
+    expect(names({ ...dense, headDim: 128 }, ample)).toEqual(['lanes']);
+  });
+
+  it('take no more workgroup memory than every device has', () => {
+    for (const headDim of [4, 32, 64, 68, 128, 256]) {
+      for (const variant of ['lanes', ...(headDim <= 64 ? ['blocked', 'blocked-subgroups'] : [])]) {
+        const source = planOf(
+          {
+            ...{ op: 'sparse-attention', batch: 1, heads: 1, queries: 64, keys: 64, headDim, layout: 'tokens-first' },
+            ...{ scale: 1, mask: false, causal: false, tileQueries: 16, blockKeys: 1, slots: 16 },
+            ...{ keyOrder: false, queryOrder: false, residualGroup: 16 },
+          },
+          ample,
+          variant,
+        ).steps.at(-1)!.constants;
+        const { ROWS, CHUNK } = source as { ROWS: number; CHUNK: number };
+        const threads = variant === 'lanes' ? 0 : (ROWS / 4) * (CHUNK / 4);
+        const words = (ROWS + CHUNK) * headDim + ROWS * CHUNK + 6 * CHUNK + ROWS + 4 * threads + 1;
+        expect(4 * words, `${variant} ${headDim}`).toBeLessThanOrEqual(16384);
+      }
+    }
+  });
+});
+
 describe('sparse attention', () => {
   it.each([
     [16, 1],
     [16, 16],
     [64, 64],
   ])('fills its tiles (%d, %d): compute density at least 0.9', (tileQueries, blockKeys) => {
-    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problemOfSparse(tileQueries, blockKeys), traits);
-    expect(usefulMultiplyAdds / issuedMultiplyAdds).toBeGreaterThanOrEqual(0.9);
+    for (const variant of variantsOf(problemOfSparse(tileQueries, blockKeys), ample)) {
+      const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(
+        problemOfSparse(tileQueries, blockKeys),
+        ample,
+        variant,
+      );
+      expect(usefulMultiplyAdds / issuedMultiplyAdds, variant).toBeGreaterThanOrEqual(0.9);
+    }
   });
 
   it('takes memory that grows with the length, not with its square', () => {
@@ -81,7 +133,7 @@ describe('half precision', () => {
   });
 
   it('is refused where the device has no f16, with what would do', () => {
-    expect(refusal(linear, withHalf)).toBeUndefined();
+    expect(refusal(linear, ample)).toBeUndefined();
     expect(refusal(linear, traits)).toEqual({
       reason: "devices without the feature 'shader-f16' compute in float32, not in float16",
       advice: "use float32, or a backend whose device.features name 'float16', as WebGPU's do on most GPUs",
@@ -89,7 +141,7 @@ describe('half precision', () => {
   });
 
   it('halves what sparse attention keeps of keys and values', () => {
-    const plan = (dtype: 'float32' | 'float16') => planOf({ ...problemOfSparse(16, 16), dtype }, withHalf);
+    const plan = (dtype: 'float32' | 'float16') => planOf({ ...problemOfSparse(16, 16), dtype }, ample);
     expect(plan('float16').buffers.rows).toBe(plan('float32').buffers.rows! / 2);
     expect(plan('float16').usefulMultiplyAdds).toBe(plan('float32').usefulMultiplyAdds);
   });

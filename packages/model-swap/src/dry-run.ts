@@ -17,6 +17,7 @@ import {
   type MemoryInfo,
   type Problem,
   type Program,
+  problemKey,
   type Support,
   type Tensor,
   type TypedArray,
@@ -38,6 +39,7 @@ export class DryRun implements Backend {
   #usedBytes = 0;
   #peakBytes = 0;
   #flops = 0;
+  readonly #problems = new Map<string, Problem>();
 
   /** @param target the backend whose kernels would run; it is only asked what it supports */
   constructor(target: Backend) {
@@ -49,6 +51,11 @@ export class DryRun implements Backend {
   /** Of all that was dispatched, by the ops' definitions. */
   get flops(): number {
     return this.#flops;
+  }
+
+  /** All that was dispatched, each problem once. */
+  get problems(): Problem[] {
+    return [...this.#problems.values()];
   }
 
   supports(problem: Problem): Support {
@@ -81,6 +88,12 @@ export class DryRun implements Backend {
     this.#peakBytes = this.#usedBytes;
   }
 
+  variants(problem: Problem): readonly string[] {
+    return this.#target.variants(problem);
+  }
+
+  prefer(): void {}
+
   async prepare(problem: Problem): Promise<Program> {
     const support = this.supports(problem);
     if (support.supported) return { problem, plan: support };
@@ -94,6 +107,7 @@ export class DryRun implements Backend {
     this.#hold(plan.scratchBytes);
     this.#usedBytes -= plan.scratchBytes;
     this.#flops += costOf(problem).flops;
+    this.#problems.set(problemKey(problem), problem);
   }
 
   async synchronize(): Promise<void> {}

@@ -8,7 +8,7 @@ export { saveGates } from './gates-file.ts';
 export type { EncoderLayer } from './layer.ts';
 export { type LoadOptions, loadModel } from './load.ts';
 export { EncoderModel, type RunOptions, type RunResult } from './model.ts';
-export { type ModelPlan, type PlanOptions, planModel } from './plan.ts';
+export { type ModelPlan, type PlanOptions, planModel, problemsOf } from './plan.ts';
 export type { Progress, ProgressListener } from './progress.ts';
 export { sampleTexts } from './sample-texts.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';

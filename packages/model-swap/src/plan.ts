@@ -3,7 +3,7 @@
 import { FlashMLAAttention } from '@flashmla/attention';
 import { checkComputes } from '@flashmla/backend';
 import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
-import { type Backend, FlashMLAError, type FloatDType, tensor } from '@flashmla/tensor';
+import { type Backend, FlashMLAError, type FloatDType, type Problem, problemKey, tensor } from '@flashmla/tensor';
 import { type Architecture, mapNeeds, presentNeeds } from './architecture.ts';
 import { DryRun } from './dry-run.ts';
 import { Encoder } from './encoder.ts';
@@ -48,15 +48,44 @@ export async function planModel(
   source: ModelSource,
   { signal, ...options }: PlanOptions & { signal?: AbortSignal },
 ): Promise<ModelPlan> {
+  return planArchitecture(await readArchitecture(source, signal), options);
+}
+
+/**
+ * The problems that running a model would dispatch, with dense attention and with sparse, each once: what to tune a backend
+ * by.
+ *
+ * @param source as for loadModel; no weights are read
+ */
+export async function problemsOf(
+  source: ModelSource,
+  { signal, ...options }: PlanOptions & { signal?: AbortSignal },
+): Promise<Problem[]> {
+  const { dense, lists, blocks } = await dryRuns(await readArchitecture(source, signal), options);
+  const all = [dense, lists, blocks].flatMap(({ problems }) => problems);
+  return [...new Map(all.map((problem) => [problemKey(problem), problem])).values()];
+}
+
+async function readArchitecture(source: ModelSource, signal: AbortSignal | undefined): Promise<Architecture> {
   const folder = openFolder(source, signal);
-  return planArchitecture(
-    architectureOf(await requireJson(folder, 'config.json', 'give a Hugging Face model folder.')),
-    options,
-  );
+  return architectureOf(await requireJson(folder, 'config.json', 'give a Hugging Face model folder.'));
 }
 
 /** What running a model of this architecture would take. */
 export async function planArchitecture(architecture: Architecture, options: PlanOptions): Promise<ModelPlan> {
+  const { tokens, dense, lists, blocks } = await dryRuns(architecture, options);
+  return {
+    tokens,
+    bytes: Math.max(lists.peakBytes, blocks.peakBytes),
+    denseBytes: dense.peakBytes,
+    weightBytes: dense.weightBytes,
+    flops: Math.max(lists.flops, blocks.flops),
+    denseFlops: dense.flops,
+  };
+}
+
+/** Dense attention, and sparse of both shapes: which of them a gate takes is measured when it runs. */
+async function dryRuns(architecture: Architecture, options: PlanOptions) {
   const { tokens: wanted, batch = 1, k, backend, dtype = 'float32' } = options;
   for (const [name, value] of Object.entries({ tokens: wanted, batch })) {
     if (!Number.isSafeInteger(value) || value < 1) {
@@ -65,17 +94,11 @@ export async function planArchitecture(architecture: Architecture, options: Plan
   }
   await checkComputes(backend, dtype);
   const sizes = { tokens: Math.min(wanted, architecture.maxTokens), batch, k, dtype };
-  const dense = await count(architecture, backend, sizes);
-  // Which shape of lists a gate takes is measured when it runs; the plan holds for both.
-  const lists = await count(architecture, backend, sizes, 'lists');
-  const blocks = await count(architecture, backend, sizes, 'blocks');
   return {
     tokens: sizes.tokens,
-    bytes: Math.max(lists.peakBytes, blocks.peakBytes),
-    denseBytes: dense.peakBytes,
-    weightBytes: dense.weightBytes,
-    flops: Math.max(lists.flops, blocks.flops),
-    denseFlops: dense.flops,
+    dense: await count(architecture, backend, sizes),
+    lists: await count(architecture, backend, sizes, 'lists'),
+    blocks: await count(architecture, backend, sizes, 'blocks'),
   };
 }
 
@@ -106,7 +129,7 @@ async function count(
     new Workspace(dry),
     Array.from({ length: batch }, () => text),
   );
-  return { peakBytes: dry.memory().peakBytes, weightBytes, flops: dry.flops };
+  return { peakBytes: dry.memory().peakBytes, weightBytes, flops: dry.flops, problems: dry.problems };
 }
 
 /** Dimensions a head that gates typically need; what they hold does not matter here. */

@@ -1,7 +1,7 @@
 import { ContentGate } from '@flashmla/gating';
 import type { Backend } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel, planModel, restoreAttention, swapAttention } from '../src/index.ts';
+import { loadModel, planModel, problemsOf, restoreAttention, swapAttention } from '../src/index.ts';
 import { openTestBackend } from './support/backend.ts';
 import { filesOf, tinyBert, tinyDistilbert, tinyRoberta } from './support/tiny-models.ts';
 
@@ -80,5 +80,21 @@ describe('planModel', () => {
       '[model-swap] tokens is 0; expected a whole number ≥ 1.',
     );
     await expect(planModel(filesOf(tinyBert()), { tokens: 8, batch: 0.5, backend })).rejects.toThrow('batch is 0.5');
+  });
+});
+
+describe('problemsOf', () => {
+  it('names what runs at a length, dense and sparse, each once, and allocates nothing', async () => {
+    const used = backend.memory().usedBytes;
+    const source = { 'config.json': filesOf(tinyBert())['config.json']! };
+    const problems = await problemsOf(source, { tokens: 46, k: 8, backend });
+    expect(backend.memory().usedBytes).toBe(used);
+    const ops = new Set(problems.map(({ op }) => op));
+    for (const op of ['linear', 'layer-norm', 'embedding', 'dense-attention', 'sparse-attention', 'select-top-k']) {
+      expect(ops).toContain(op);
+    }
+    const sparse = problems.filter((problem) => problem.op === 'sparse-attention');
+    expect(new Set(sparse.map(({ tileQueries }) => tileQueries)).size).toBe(2);
+    expect(new Set(problems.map((problem) => JSON.stringify(problem))).size).toBe(problems.length);
   });
 });

@@ -54,6 +54,11 @@ export interface Program {
   readonly plan: Plan;
 }
 
+export interface PrepareOptions {
+  /** One of `variants(problem)`; default: what is preferred for problems of its class, or the first. */
+  variant?: string;
+}
+
 export interface UploadOptions {
   /**
    * 'linear-weight': a [outFeatures, inFeatures] matrix that only `linear` reads. The backend may keep it in a layout
@@ -83,7 +88,7 @@ export interface Backend extends AsyncDisposable {
   readonly name: BackendName;
   readonly device: DeviceInfo;
 
-  /** Whether and how `problem` would run. Pure: allocates nothing. */
+  /** Whether and how `problem` would run, the way that `prepare` takes. Pure: allocates nothing. */
   supports(problem: Problem): Support;
 
   /** Memory for a tensor, its contents undefined. Raises OutOfMemoryError, and leaves everything as it was. */
@@ -101,7 +106,15 @@ export interface Backend extends AsyncDisposable {
   /** Makes what is in use now the new peak. */
   resetPeak(): void;
 
-  prepare(problem: Problem): Promise<Program>;
+  /** The ways to run a supported problem here, each within the op's tolerances; first what it is by default. */
+  variants(problem: Problem): readonly string[];
+  /**
+   * From now on, problems of a class (`shapeClass`) are prepared this way, those that have it: what is unknown is ignored,
+   * for it may come from another version's measurements.
+   */
+  prefer(shapeClass: string, variant: string): void;
+  /** @throws FlashMLAError 'unsupported'; 'invalid-argument' for a variant that the problem does not have */
+  prepare(problem: Problem, options?: PrepareOptions): Promise<Program>;
   /** Queues one op; inputs and outputs by the names its declaration gives. Returns before it ran. */
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, options?: DispatchOptions): void;
   /** Resolves when all dispatched work is done; rejects when any of it failed. */

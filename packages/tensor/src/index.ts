@@ -42,6 +42,7 @@ export {
   type Problem,
   type ProblemOf,
   problemKey,
+  shapeClass,
   validateProblem,
 } from './ops/index.ts';
 export type { LayerNormProblem } from './ops/layer-norm.ts';
@@ -64,3 +65,4 @@ export { openShardedSafetensors, type ShardedReader } from './safetensors/sharde
 export { checkSelection, type Selection, type SelectionInit, selection, selectionOf } from './selection.ts';
 export { checkShape, elementCount, formatShape } from './shape.ts';
 export { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';
+export { oneVariant, PreferredVariants } from './variants.ts';

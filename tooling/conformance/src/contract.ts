@@ -10,6 +10,7 @@ import {
   type OpProfile,
   OutOfMemoryError,
   type Span,
+  shapeClass,
   type TypedArray,
   tensor,
 } from '@flashmla/tensor';
@@ -252,6 +253,27 @@ export function contractChecks(): ContractCheck[] {
           }
           await expectError('reading a disposed tensor', () => backend.read(gone));
           await elsewhere.dispose();
+        }),
+    },
+    {
+      name: 'variants: at least one, each runs, others are refused or, when preferred, ignored',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const variants = backend.variants(doubling);
+          if (variants.length === 0) throw new Error('a problem that is supported has no variant');
+          for (const variant of variants) {
+            backend.dispatch(await backend.prepare(doubling, { variant }), { input, weight }, { output });
+            await expectDoubled(backend, output);
+          }
+          const error = await expectError('an unknown variant', () =>
+            backend.prepare(doubling, { variant: 'unheard-of' }),
+          );
+          if (error.code !== 'invalid-argument') throw new Error(`an unknown variant is '${error.code}'`);
+          for (const preferred of ['unheard-of', ...variants.toReversed()]) {
+            backend.prefer(shapeClass(doubling), preferred);
+            backend.dispatch(await backend.prepare(doubling), { input, weight }, { output });
+            await expectDoubled(backend, output);
+          }
         }),
     },
     {

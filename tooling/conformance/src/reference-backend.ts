@@ -23,7 +23,10 @@ import {
   type MemoryInfo,
   numberToFloat16,
   OutOfMemoryError,
+  oneVariant,
   type Plan,
+  PreferredVariants,
+  type PrepareOptions,
   type Problem,
   type Profile,
   Profiler,
@@ -78,6 +81,7 @@ class ReferenceBackend implements Backend {
   readonly name = 'cpu';
   readonly device: DeviceInfo;
   readonly #limitBytes: number;
+  readonly #preferred = new PreferredVariants('[conformance]');
   readonly #programs = new Map<string, ReferenceProgram>();
   readonly #restorable = new RestorableTensors<ReferenceTensor>();
   readonly #recovery = new SharedRecovery();
@@ -157,8 +161,17 @@ class ReferenceBackend implements Backend {
     this.#peakBytes = this.#usedBytes;
   }
 
-  async prepare(problem: Problem): Promise<Program> {
+  variants(): readonly string[] {
+    return oneVariant;
+  }
+
+  prefer(shapeClass: string, variant: string): void {
+    this.#preferred.prefer(shapeClass, variant);
+  }
+
+  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     this.#checkOpen();
+    this.#preferred.choose(problem, oneVariant, variant);
     const key = problemKey(problem);
     const program = this.#programs.get(key) ?? { problem, plan: planOf(problem), losses: this.losses };
     this.#programs.set(key, program);

@@ -25,8 +25,12 @@ import {
 } from '@flashmla/tensor';
 import type { Case, Inputs } from './case.ts';
 
-/** Raises, with what was wrong, unless `backend` does `testCase` right or may refuse it and does that right. */
-export async function runCase(backend: Backend, testCase: Case): Promise<void> {
+/**
+ * Raises, with what was wrong, unless `backend` does `testCase` right or may refuse it and does that right.
+ *
+ * @param variant how it is to run; default: as the backend runs it
+ */
+export async function runCase(backend: Backend, testCase: Case, variant?: string): Promise<void> {
   const { problem } = testCase;
   const support = backend.supports(problem);
   const lacksDType = floatDTypeOf(problem) !== 'float32' && !backend.device.features.includes(floatDTypeOf(problem));
@@ -35,16 +39,16 @@ export async function runCase(backend: Backend, testCase: Case): Promise<void> {
     return checkRefusal(backend, problem, support);
   }
   if (lacksDType) throw new Error(`${floatDTypeOf(problem)} is not refused, but device.features do not name it`);
-  const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = support;
+  const program = await backend.prepare(problem, variant === undefined ? {} : { variant });
+  const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = program.plan;
   if (!(scratchBytes >= 0 && usefulMultiplyAdds >= 0 && usefulMultiplyAdds <= issuedMultiplyAdds * (1 + 1e-9))) {
-    throw new Error(`the plan makes no sense: ${JSON.stringify(support)}`);
+    throw new Error(`the plan makes no sense: ${JSON.stringify(program.plan)}`);
   }
 
   const usedBefore = backend.memory().usedBytes;
   const inputs = testCase.inputs();
   const bindings = bind(backend, testCase, inputs);
   try {
-    const program = await backend.prepare(problem);
     let first: Record<string, NumberArray> | undefined;
     for (let run = 0; run < (testCase.runs ?? 1); run++) {
       backend.dispatch(program, bindings.inputs, bindings.outputs);

@@ -101,9 +101,38 @@ function testCases(name: string, open: () => Promise<Backend>, cases: readonly C
       describe(op, () => {
         for (const testCase of cases.filter(({ problem }) => problem.op === op))
           test(testCase.name, () => runCase(backend(), testCase), timeoutMs);
+        testVariants(
+          backend,
+          cases.filter(({ problem }) => problem.op === op),
+          timeoutMs,
+        );
       });
     }
   });
+}
+
+/** All cases run by default, the ways that are not the default at every such case: each would take as long as all. */
+const variantStep = 4;
+
+function testVariants(backend: () => Backend, cases: readonly Case[], timeoutMs: number): void {
+  const some = cases.filter((_, index) => index % variantStep === 0);
+  test(
+    `variants, at each ${variantStep}th case`,
+    async ({ skip }) => {
+      let runs = 0;
+      for (const testCase of some) {
+        const supported = backend().supports(testCase.problem).supported;
+        for (const variant of supported ? backend().variants(testCase.problem).slice(1) : []) {
+          runs++;
+          await runCase(backend(), testCase, variant).catch((cause: Error) => {
+            throw new Error(`${testCase.name}, ${variant}: ${cause.message}`, { cause });
+          });
+        }
+      }
+      if (runs === 0) skip('this backend has one way to run them');
+    },
+    timeoutMs * Math.max(1, some.length),
+  );
 }
 
 /** Opens a backend before the tests of a group and disposes it after them. */

@@ -2,14 +2,16 @@
 
 import { ceilDivide, type DenseAttentionProblem, headsStrides } from '@flashmla/tensor';
 import { float, type Kernel } from '../plan.ts';
-import { attentionTile, refusesHeads } from './attention.ts';
+import { attentionTile, attentionVariants, refusesHeads } from './attention.ts';
 
 export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeads,
 
-  plan(p) {
+  variants: ({ headDim }, traits) => attentionVariants(headDim, traits),
+
+  plan(p, _traits, variant) {
     const { batch, heads, queries, keys, headDim, layout, scale, mask, causal } = p;
-    const tile = attentionTile(headDim);
+    const tile = attentionTile(variant, headDim);
     const ofQueries = headsStrides(layout, heads, queries, headDim);
     const ofKeys = headsStrides(layout, heads, keys, headDim);
     const strides = [ofQueries, ofKeys].flatMap((of) => [of.batch / 4, of.head / 4, of.token / 4]);
@@ -18,7 +20,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
     return {
       steps: [
         {
-          shader: 'dense-attention',
+          shader: `dense-attention-${variant}`,
           constants: { HEAD_DIM: headDim, ...tile },
           params: [
             ...[batch, heads, queries, keys, ...strides],

@@ -48,12 +48,12 @@ fn main(
   let entry = index / tiles / params.heads;
   if (entry >= params.batch) { return; }
   let first = index % tiles * ROWS;
-  let row = thread / LANES;
-  let lane = thread % LANES;
-  let token = first + row;
   let query_base = entry * params.query_batch_stride + head * params.query_head_stride;
   let key_base = entry * params.key_batch_stride + head * params.key_head_stride;
 
+  for (var row = thread; row < ROWS; row += THREADS) {
+    tokens[row] = select(-1, i32(first + row), first + row < params.queries);
+  }
   for (var i = thread; i < ROWS * HEAD_VECTORS; i += THREADS) {
     let origin = min(first + i / HEAD_VECTORS, params.queries - 1u);
     queries[i] = query[query_base + origin * params.query_token_stride + i % HEAD_VECTORS];
@@ -73,7 +73,7 @@ fn main(
       let at = min(start + i / HEAD_VECTORS, params.keys - 1u);
       chunk[i] = key[key_base + at * params.key_token_stride + i % HEAD_VECTORS];
     }
-    score_chunk(thread, i32(token), params.scale);
+    score_chunk(thread, params.scale);
     for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
       let at = min(start + i / HEAD_VECTORS, params.keys - 1u);
       let loaded = value[key_base + at * params.key_token_stride + i % HEAD_VECTORS];
@@ -81,14 +81,5 @@ fn main(
     }
     add_chunk(thread);
   }
-  if (token >= params.queries) { return; }
-  let factor = output_factor(params.nan);
-  for (var own = 0u; own < OWN_VECTORS; own++) {
-    let v = lane + own * LANES;
-    if (v < HEAD_VECTORS) { output[query_base + token * params.query_token_stride + v] = element4(sums[own] * factor); }
-  }
-  if (lane == 0u) {
-    lse[(entry * params.heads + head) * params.queries + token] =
-      log_sum_exp(params.nan, params.minus_infinity);
-  }
+  finish(thread, query_base, params.query_token_stride, (entry * params.heads + head) * params.queries);
 }

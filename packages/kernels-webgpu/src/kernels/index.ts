@@ -6,6 +6,7 @@ import {
   floatDTypeOf,
   inputSpecs,
   type OpName,
+  oneVariant,
   outputSpecs,
   type Problem,
   type ProblemOf,
@@ -47,10 +48,19 @@ export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefine
   );
 }
 
+/** The ways to run a problem, the default first. */
+export function variantsOf(problem: Problem, traits: GpuTraits): readonly string[] {
+  return (kernels[problem.op] as Kernel<Problem>).variants?.(problem, traits) ?? oneVariant;
+}
+
 /** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
-export function planOf(problem: Problem, traits: GpuTraits): GpuPlan {
+export function planOf(
+  problem: Problem,
+  traits: GpuTraits,
+  variant: string = variantsOf(problem, traits)[0]!,
+): GpuPlan {
   const dtype = floatDTypeOf(problem);
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, variant);
   const steps = plan.steps.map((step) => ({ ...step, dtype }));
   return { ...plan, steps, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
@@ -60,7 +70,9 @@ function tooLarge(problem: Problem, traits: GpuTraits): Refusal | undefined {
   const bytesOf = ({ shape, dtype }: TensorSpec) => elementCount(shape) * byteSize(dtype);
   const specs = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
   const tensors = specs.map(([name, spec]) => [name, bytesOf(spec)] as const);
-  const buffers = Object.entries(planOf(problem, traits).buffers);
+  const buffers = variantsOf(problem, traits).flatMap((variant) =>
+    Object.entries(planOf(problem, traits, variant).buffers),
+  );
   const most = traits.limits.maxStorageBufferBindingSize;
   const large = [...tensors, ...buffers].find(([, bytes]) => bytes > most);
   if (!large) return undefined;

@@ -1,11 +1,11 @@
-// Attention of ROWS queries over keys that come in chunks of CHUNK: what dense-attention and sparse-attention share.
+// Attention of ROWS queries over keys that come in chunks of CHUNK: what dense-attention and sparse-attention share, where
+// online-softmax-blocked.wgsl does not do it: few rows, long heads.
 // LANES threads work on a query; scores are spread over them by key, the output by feature. The softmax is online (Milakov
-// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim elements
-// and (ROWS + 2) · CHUNK floats.
+// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim + (ROWS + 3) · CHUNK floats.
 //
-// The including file loads: it fills `queries` once, then for each chunk `chunk_keys`' rows, `bias` (what is added to a
+// The including file loads: it fills `queries` and `tokens` once, then for each chunk `chunk_keys`' rows, `bias` (what is added to a
 // logit; ABSENT for a key that is not there) and `visible_from` (the first query, by its number, that sees the key), calls
-// `score_chunk`, fills `chunk` with values (zeros where absent) and calls `add_chunk`.
+// `score_chunk`, fills `chunk` with values (zeros where absent) and calls `add_chunk`; at the end it calls `finish`.
 
 // A bound that compilers can't know. Mesa's llvmpipe unrolls loops of known length, and then takes 20 s for
 // sparse-attention instead of 1.7 s (Mesa 25.0, LLVM 15, 2026-11-25). What unrolling would gain on a GPU is not measured.
@@ -22,6 +22,7 @@ const POISON = 3.0e38;
 const POISON_ABOVE = 1.0e38;
 
 var<workgroup> queries: array<element4, ROWS * HEAD_VECTORS>;
+var<workgroup> tokens: array<i32, ROWS>; // −1 for a row without a query
 var<workgroup> chunk: array<element4, CHUNK * HEAD_VECTORS>; // keys, then values
 var<workgroup> bias: array<f32, CHUNK>;
 var<workgroup> visible_from: array<i32, CHUNK>;
@@ -32,7 +33,7 @@ var<private> total: f32 = 0.0;
 var<private> sums: array<vec4f, OWN_VECTORS>;
 
 // Between the keys of a chunk and its values: every thread is done with the keys when it returns.
-fn score_chunk(thread: u32, query_number: i32, scale: f32) {
+fn score_chunk(thread: u32, scale: f32) {
   let row = thread / LANES;
   let lane = thread % LANES;
   workgroupBarrier();
@@ -42,7 +43,7 @@ fn score_chunk(thread: u32, query_number: i32, scale: f32) {
       dots += vec4f(queries[row * HEAD_VECTORS + v]) * vec4f(chunk[k * HEAD_VECTORS + v]);
     }
     let logit = (dots.x + dots.y) + (dots.z + dots.w);
-    let seen = bias[k] > ABSENT_BELOW && visible_from[k] <= query_number;
+    let seen = bias[k] > ABSENT_BELOW && visible_from[k] <= tokens[row];
     let is_nan = (bitcast<u32>(logit) & 0x7fffffffu) > 0x7f800000u;
     scores[row * CHUNK + k] = select(ABSENT, select(scale * logit + bias[k], POISON, is_nan), seen);
   }
@@ -75,13 +76,19 @@ fn add_chunk(thread: u32) {
   workgroupBarrier();
 }
 
-// What the accumulated output is to be multiplied with.
-fn output_factor(nan: f32) -> f32 {
-  if (maximum > POISON_ABOVE) { return nan; }
-  return select(0.0, 1.0 / total, total > 0.0);
-}
-
-fn log_sum_exp(nan: f32, minus_infinity: f32) -> f32 {
-  if (maximum > POISON_ABOVE) { return nan; }
-  return select(minus_infinity, maximum + log(total), total > 0.0);
+// Writes what the thread has of the output: vectors from `output_base` on, logarithms from `lse_base` on.
+fn finish(thread: u32, output_base: u32, token_stride: u32, lse_base: u32) {
+  let lane = thread % LANES;
+  let token = tokens[thread / LANES];
+  if (token < 0) { return; }
+  let is_nan = maximum > POISON_ABOVE;
+  let factor = select(select(0.0, 1.0 / total, total > 0.0), params.nan, is_nan);
+  for (var own = 0u; own < OWN_VECTORS; own++) {
+    let v = lane + own * LANES;
+    if (v < HEAD_VECTORS) { output[output_base + u32(token) * token_stride + v] = element4(sums[own] * factor); }
+  }
+  if (lane == 0u) {
+    let sum = select(params.minus_infinity, maximum + log(total), total > 0.0);
+    lse[lse_base + u32(token)] = select(sum, params.nan, is_nan);
+  }
 }

@@ -2,15 +2,17 @@
 
 import { byteSize, ceilDivide, headsStrides, type SparseAttentionProblem } from '@flashmla/tensor';
 import { float, type Kernel, type Step } from '../plan.ts';
-import { attentionTile, refusesHeads } from './attention.ts';
+import { attentionTile, attentionVariants, refusesHeads } from './attention.ts';
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
   refuses: refusesHeads,
 
-  plan(p) {
+  variants: ({ headDim, tileQueries }, traits) => attentionVariants(headDim, traits, tileQueries),
+
+  plan(p, _traits, variant) {
     const { batch, heads, queries, keys, headDim, layout, tileQueries, blockKeys, slots, residualGroup } = p;
     const batchHeads = batch * heads;
-    const tile = attentionTile(headDim, tileQueries);
+    const tile = attentionTile(variant, headDim, tileQueries);
     const tiles = ceilDivide(queries, tileQueries);
     const parts = ceilDivide(tileQueries, tile.ROWS);
     const blocks = ceilDivide(keys, blockKeys);
@@ -44,7 +46,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
         workgroups: batchHeads * tiles,
       },
       {
-        shader: 'sparse-attention',
+        shader: `sparse-attention-${variant}`,
         constants: { HEAD_DIM: headDim, ...tile },
         params: [
           ...[batch, heads, queries, keys, ...vectors(queries), tileQueries, blockKeys, slots, residualGroup, groups],

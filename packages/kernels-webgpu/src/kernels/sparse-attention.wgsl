@@ -79,93 +79,75 @@ fn main(
   let head = index / parts / tiles % params.heads;
   let entry = index / parts / tiles / params.heads;
   if (entry >= params.batch) { return; }
-  let row = thread / LANES;
-  let lane = thread % LANES;
-  let place_in_tile = index % parts * ROWS + row;
-  let place = tile * params.tile_queries + place_in_tile;
-  let is_query = place_in_tile < params.tile_queries && place < params.queries;
   let batch_head = entry * params.heads + head;
   let query_base = entry * params.batch_stride + head * params.head_stride;
   let key_base = batch_head * params.keys;
   let group_base = batch_head * params.groups;
   let list = (batch_head * tiles + tile) * (params.slots + 1u) + 1u;
 
-  var token = min(place, params.queries - 1u);
-  if (params.ordered > 0u) { token = u32(query_order[batch_head * params.queries + token]); }
-  for (var v = lane; v < HEAD_VECTORS; v += LANES) {
-    queries[row * HEAD_VECTORS + v] = query[query_base + token * params.token_stride + v];
+  for (var row = thread; row < ROWS; row += THREADS) {
+    let place_in_tile = index % parts * ROWS + row;
+    let place = tile * params.tile_queries + place_in_tile;
+    let is_query = place_in_tile < params.tile_queries && place < params.queries;
+    var token = i32(place);
+    if (is_query && params.ordered > 0u) { token = query_order[batch_head * params.queries + place]; }
+    tokens[row] = select(-1, token, is_query);
+  }
+  workgroupBarrier();
+  for (var i = thread; i < ROWS * HEAD_VECTORS; i += THREADS) {
+    let token = u32(max(tokens[i / HEAD_VECTORS], 0));
+    queries[i] = query[query_base + token * params.token_stride + i % HEAD_VECTORS];
   }
   if (thread == 0u) { entries = u32(lists[list - 1u]); }
   let list_entries = workgroupUniformLoad(&entries);
   let shift = i32(params.keys) - i32(params.queries);
 
-  for (var start = 0u; start < list_entries * params.block; start += CHUNK) {
+  let key_chunks = (list_entries * params.block + CHUNK - 1u) / CHUNK;
+  let group_chunks = (params.groups + CHUNK - 1u) / CHUNK;
+  // One loop for both: compilers put what it calls in its place, once.
+  for (var at = 0u; at < key_chunks + group_chunks; at++) {
+    let of_keys = at < key_chunks;
+    let start = select(at - key_chunks, at, of_keys) * CHUNK;
     for (var k = thread; k < CHUNK; k += THREADS) {
-      let slot = (start + k) / params.block;
-      var position = params.keys;
-      if (slot < list_entries) { position = u32(lists[list + slot]) * params.block + (start + k) % params.block; }
-      let is_key = position < params.keys;
-      position_of[k] = min(position, params.keys - 1u);
-      let facts = rows[(key_base + position_of[k]) * WIDTH + WIDTH - 1u];
-      bias[k] = select(ABSENT, 0.0, is_key && facts.x > 0.0);
-      visible_from[k] = select(-2147483647, i32(facts.z) * 2048 + i32(facts.y) - shift, params.causal > 0u);
+      if (of_keys) {
+        let slot = (start + k) / params.block;
+        var position = params.keys;
+        if (slot < list_entries) { position = u32(lists[list + slot]) * params.block + (start + k) % params.block; }
+        position_of[k] = min(position, params.keys - 1u);
+        let facts = rows[(key_base + position_of[k]) * WIDTH + WIDTH - 1u];
+        bias[k] = select(ABSENT, 0.0, position < params.keys && facts.x > 0.0);
+        visible_from[k] = select(-2147483647, i32(facts.z) * 2048 + i32(facts.y) - shift, params.causal > 0u);
+      } else {
+        let group = start + k;
+        var left = 0.0;
+        if (group < params.groups) {
+          first_slot[k] = slot_from(list, group * params.group / params.block, list_entries);
+          end_slot[k] = slot_from(list, (group + 1u) * params.group / params.block, list_entries);
+          left = left_of_group(key_base, group_base, list, group, k, WIDTH - 1u).x;
+        }
+        stand_ins_for[k] = left;
+        bias[k] = select(ABSENT, log(max(left, 1.0)), left > 0.5);
+        visible_from[k] = -2147483647;
+      }
     }
     workgroupBarrier();
-    for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
-      chunk[i] = rows[(key_base + position_of[i / HEAD_VECTORS]) * WIDTH + i % HEAD_VECTORS];
-    }
-    score_chunk(thread, i32(token), params.scale);
-    for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
-      let k = i / HEAD_VECTORS;
-      let loaded = rows[(key_base + position_of[k]) * WIDTH + HEAD_VECTORS + i % HEAD_VECTORS];
-      chunk[i] = select(element4(0.0), loaded, bias[k] > ABSENT_BELOW);
-    }
-    add_chunk(thread);
-  }
-
-  for (var start = 0u; start < params.groups; start += CHUNK) {
-    for (var k = thread; k < CHUNK; k += THREADS) {
-      let group = start + k;
-      var left = 0.0;
-      if (group < params.groups) {
-        first_slot[k] = slot_from(list, group * params.group / params.block, list_entries);
-        end_slot[k] = slot_from(list, (group + 1u) * params.group / params.block, list_entries);
-        left = left_of_group(key_base, group_base, list, group, k, WIDTH - 1u).x;
+    // Keys, then values.
+    for (var half = 0u; half < unknown(2u); half++) {
+      for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
+        let k = i / HEAD_VECTORS;
+        let part = half * HEAD_VECTORS + i % HEAD_VECTORS;
+        var loaded = element4(0.0);
+        if (bias[k] > ABSENT_BELOW) {
+          if (of_keys) {
+            loaded = rows[(key_base + position_of[k]) * WIDTH + part];
+          } else {
+            loaded = element4(left_of_group(key_base, group_base, list, start + k, k, part) / stand_ins_for[k]);
+          }
+        }
+        chunk[i] = loaded;
       }
-      stand_ins_for[k] = left;
-      bias[k] = select(ABSENT, log(max(left, 1.0)), left > 0.5);
-      visible_from[k] = -2147483647;
+      if (half == 0u) { score_chunk(thread, params.scale); } else { add_chunk(thread); }
     }
-    workgroupBarrier();
-    for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
-      let k = i / HEAD_VECTORS;
-      var mean = vec4f(0.0);
-      if (bias[k] > ABSENT_BELOW) {
-        mean = left_of_group(key_base, group_base, list, start + k, k, i % HEAD_VECTORS) / stand_ins_for[k];
-      }
-      chunk[i] = element4(mean);
-    }
-    score_chunk(thread, i32(token), params.scale);
-    for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
-      let k = i / HEAD_VECTORS;
-      var mean = vec4f(0.0);
-      if (bias[k] > ABSENT_BELOW) {
-        let part = HEAD_VECTORS + i % HEAD_VECTORS;
-        mean = left_of_group(key_base, group_base, list, start + k, k, part) / stand_ins_for[k];
-      }
-      chunk[i] = element4(mean);
-    }
-    add_chunk(thread);
   }
-
-  if (!is_query) { return; }
-  let factor = output_factor(params.nan);
-  for (var own = 0u; own < OWN_VECTORS; own++) {
-    let v = lane + own * LANES;
-    if (v < HEAD_VECTORS) { output[query_base + token * params.token_stride + v] = element4(sums[own] * factor); }
-  }
-  if (lane == 0u) {
-    lse[batch_head * params.queries + token] =
-      log_sum_exp(params.nan, params.minus_infinity);
-  }
+  finish(thread, query_base, params.token_stride, batch_head * params.queries);
 }

@@ -77,9 +77,24 @@ export const costOf = (problem: Problem): Cost => ({
     (declaration(problem).readBytes?.(problem) ?? specBytes(inputSpecs(problem))) + specBytes(outputSpecs(problem)),
 });
 
-/** Equal problems have equal keys, a dtype left out and 'float32' too: what programs and measurements are cached by. */
-export function problemKey(problem: Problem): string {
+/** Equal problems have equal keys, a dtype left out and 'float32' too: what programs are cached by. */
+export const problemKey = (problem: Problem): string => keyOf(problem, (_, value) => value);
+
+/** How much there is of what an op runs over; what is not named here is of the model or the method. */
+const lengths: ReadonlySet<string> = new Set(['batch', 'rows', 'tokens', 'queries', 'keys']);
+
+/**
+ * Problems have equal classes that differ only in their lengths, and there by less than a factor of √2 from the same power
+ * of two: what measurements of variants are cached by.
+ */
+export const shapeClass = (problem: Problem): string =>
+  keyOf(problem, (name, value) =>
+    lengths.has(name) && Number(value) > 0 ? 2 ** Math.round(Math.log2(Number(value))) : value,
+  );
+
+function keyOf(problem: Problem, change: (name: string, value: unknown) => unknown): string {
   return Object.entries({ ...problem, dtype: floatDTypeOf(problem) })
+    .map(([name, value]) => [name, change(name, value)] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
