@@ -15,7 +15,6 @@ import {
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
-  oneVariant,
   PreferredVariants,
   type PrepareOptions,
   type Problem,
@@ -34,7 +33,7 @@ import { Allocator, type Block } from './allocator.ts';
 import { CpuRecording, RecordedOp } from './cpu-recording.ts';
 import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
-import { planOf, refusal } from './kernels/index.ts';
+import { planOf, refusal, variantsOf } from './kernels/index.ts';
 import { packedElements, packStep } from './kernels/linear.ts';
 import { type CpuPlan, roundUp, type Step } from './plan.ts';
 import { HEAP_START } from './protocol.ts';
@@ -65,7 +64,11 @@ export class CpuBackend implements Backend {
     validateProblem(problem);
     const refused = refusal(problem);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = this.#plan(problem, true);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = this.#plan(
+      problem,
+      this.#preferred.choose(problem, variantsOf(problem)),
+      true,
+    );
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -115,18 +118,18 @@ export class CpuBackend implements Backend {
     this.#allocator.resetPeak();
   }
 
-  variants(): readonly string[] {
-    return oneVariant;
+  variants(problem: Problem): readonly string[] {
+    return variantsOf(problem);
   }
 
   prefer(shapeClass: string, variant: string): void {
     this.#preferred.prefer(shapeClass, variant);
   }
 
-  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
+  async prepare(problem: Problem, { variant: wanted }: PrepareOptions = {}): Promise<Program> {
     if (this.#disposed) throw disposed();
-    this.#preferred.choose(problem, oneVariant, variant);
-    const key = problemKey(problem);
+    const variant = this.#preferred.choose(problem, variantsOf(problem), wanted);
+    const key = `${problemKey(problem)} ${variant}`;
     let program = this.#programs.get(key);
     if (!program) {
       validateProblem(problem);
@@ -134,8 +137,8 @@ export class CpuBackend implements Backend {
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-cpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
-      const plan = this.#plan(problem, false);
-      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
+      const plan = this.#plan(problem, variant, false);
+      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, variant, true) : plan };
       this.#programs.set(key, program);
     }
     return program;
@@ -190,8 +193,8 @@ export class CpuBackend implements Backend {
     return this.dispose();
   }
 
-  #plan(problem: Problem, packedWeight: boolean): CpuPlan {
-    return planOf(problem, { threads: this.#executor.threads, packedWeight });
+  #plan(problem: Problem, variant: string, packedWeight: boolean): CpuPlan {
+    return planOf(problem, { threads: this.#executor.threads, packedWeight }, variant);
   }
 
   /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */

@@ -27,7 +27,9 @@ export interface CpuPlan extends Plan {
 /** One op on this backend; its file has the op's name. */
 export interface Kernel<P> {
   refuses?(problem: P): Refusal | undefined;
-  plan(problem: P, options: PlanOptions): Omit<CpuPlan, 'scratchBytes'>;
+  /** Names for `plan`, the default first; left out where there is one way only. */
+  readonly variants?: readonly string[];
+  plan(problem: P, options: PlanOptions, variant: string): Omit<CpuPlan, 'scratchBytes'>;
 }
 
 export interface PlanOptions {

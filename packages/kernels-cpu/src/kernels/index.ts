@@ -1,6 +1,6 @@
 // The op kernels of this backend, by the op's name.
 
-import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
+import { type OpName, oneVariant, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type CpuPlan, type Kernel, type PlanOptions, scratchBytes } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
@@ -30,8 +30,12 @@ export function refusal(problem: Problem): Refusal | undefined {
   return refusesDType('WASM kernels', problem) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
 }
 
+/** The ways to run a problem, the default first. */
+export const variantsOf = (problem: Problem): readonly string[] =>
+  (kernels[problem.op] as Kernel<Problem>).variants ?? oneVariant;
+
 /** Steps, tasks, arguments and memory of a problem: pure, so that launches are tested without running them. */
-export function planOf(problem: Problem, options: PlanOptions): CpuPlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, options);
+export function planOf(problem: Problem, options: PlanOptions, variant: string = variantsOf(problem)[0]!): CpuPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, options, variant);
   return { ...plan, scratchBytes: scratchBytes(plan, options.threads) };
 }

@@ -6,8 +6,15 @@ import { type Kernel, roundUp, type Step } from '../plan.ts';
 const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
 /** Depth of a pass: DEPTH of the kernel. */
 const DEPTH = 512;
-const ROW_BLOCK = 64;
-const MAX_COLUMN_BLOCK = 256;
+/**
+ * Rows × columns of a task at most. A block of rows is packed into the thread's own memory, DEPTH at a time, and goes
+ * through its columns' panels: what fits best is a matter of the caches.
+ */
+const BLOCKS: Readonly<Record<string, readonly [rows: number, columns: number]>> = {
+  '64x256': [64, 256],
+  '32x128': [32, 128],
+  '128x512': [128, 512],
+};
 const MIN_COLUMN_BLOCK = 32;
 /** Tasks a thread should get, so that the last ones end together. */
 const TASKS_PER_THREAD = 4;
@@ -23,10 +30,13 @@ export const packStep = (weight: string, packed: string, outFeatures: number, in
 });
 
 export const linear: Kernel<LinearProblem> = {
-  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight }) {
-    const rowBlock = Math.min(ROW_BLOCK, roundUp(rows, 4));
+  variants: Object.keys(BLOCKS),
+
+  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight }, variant) {
+    const [mostRows, mostColumns] = BLOCKS[variant]!;
+    const rowBlock = Math.min(mostRows, roundUp(rows, 4));
     const rowBlocks = ceilDivide(rows, Math.max(1, rowBlock));
-    let columnBlock = Math.min(MAX_COLUMN_BLOCK, roundUp(outFeatures, 8));
+    let columnBlock = Math.min(mostColumns, roundUp(outFeatures, 8));
     while (
       rowBlocks * ceilDivide(outFeatures, columnBlock) < TASKS_PER_THREAD * threads &&
       columnBlock > MIN_COLUMN_BLOCK
