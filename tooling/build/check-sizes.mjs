@@ -9,7 +9,7 @@ import { brotliCompressSync } from 'node:zlib';
 const budgets = {
   '@flashmla/tensor': 16,
   '@flashmla/kernels-cpu': 32,
-  '@flashmla/kernels-webgpu': 24,
+  '@flashmla/kernels-webgpu': 28,
   '@flashmla/kernels-webgl': 23,
   '@flashmla/backend': 11,
   '@flashmla/gating': 16,
