@@ -69,9 +69,13 @@ export class Search {
     const reasons = this.reports
       .map(({ name, available, reason }) => `${name}: ${available ? 'available, ' : ''}${reason}`)
       .join('; ');
+    const none =
+      this.#dtype === 'float32'
+        ? 'no backend can be opened here. Install or mend one of them.'
+        : `dtype is '${this.#dtype}', and no backend here computes in it; WebGPU does on most GPUs. Install or mend one that does, or leave dtype out for float32.`;
     const message =
       required === undefined
-        ? `[backend] no backend can be opened here. Install or mend one of them. ${reasons}.`
+        ? `[backend] ${none} ${reasons}.`
         : `[backend] '${required}' was required and can't be opened here. Mend what is named, or ask for another or for none. ${reasons}.`;
     const errors = this.#errors;
     const cause = errors.length > 0 ? { cause: new AggregateError(errors, 'backends that failed to open') } : {};

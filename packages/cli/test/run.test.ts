@@ -69,7 +69,7 @@ describe('flashmla run', slow, () => {
     [
       'a dtype that no backend here has',
       ['--text', good, '--dtype', 'float16'],
-      /dtype is 'float16', which cpu .+ Leave/,
+      /dtype is 'float16', and no backend here computes in it.+ leave dtype out for float32.+cpu: does not compute in float16/,
     ],
     ['a backend that is not available', ['--text', good, '--backend', 'webgl'], /'webgl' was required.*webgl: /],
   ])('fails for %s', async (_, args, line) => {
