@@ -106,6 +106,7 @@ export class CudaContext {
 
   /** Whether the stream has passed a mark. Raises what went wrong on it. */
   passed(tick: number): boolean {
+    this.checkUsable();
     if (tick > this.#passed) this.run(() => this.#look());
     return tick <= this.#passed;
   }
