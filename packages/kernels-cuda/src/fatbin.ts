@@ -2,16 +2,18 @@
 
 import { FlashMLAError } from '@flashmla/tensor';
 
+// Not written out where it is used: a bundler for browsers would take some megabytes for an asset of the page.
+const path = '../fatbin/flashmla.fatbin';
+
 /** @throws FlashMLAError 'backend-unavailable' when the file is not there */
 export async function loadFatbin(): Promise<Uint8Array> {
-  const file = new URL('../fatbin/flashmla.fatbin', import.meta.url);
+  const { readFile } = globalThis.process.getBuiltinModule('node:fs/promises');
   try {
-    const { readFile } = await import('node:fs/promises');
-    return await readFile(file);
+    return await readFile(new URL(path, import.meta.url));
   } catch (cause) {
     throw new FlashMLAError(
       'backend-unavailable',
-      `[kernels-cuda] the kernels are not there: ${(cause as Error).message}. Build them with 'pnpm build:fatbin' and nvcc, or install the package from npm.`,
+      `[kernels-cuda] the kernels are not there: ${(cause as Error).message}. Install the package from npm, give 'fatbin' where a bundler took it apart, or build it (docs/cuda.md).`,
       { cause },
     );
   }

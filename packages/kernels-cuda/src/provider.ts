@@ -14,6 +14,8 @@ export interface CudaOpenOptions extends OpenOptions {
   device?: number | string;
   /** Most bytes that tensors may take; default: all that the device has. */
   memoryBytes?: number;
+  /** The kernels, where they do not lie in this package: bundled elsewhere, or built for one device (docs/cuda.md). */
+  fatbin?: Uint8Array;
   /** Whether ops that come again in the same order are launched as one graph; default true. Some tools want false. */
   graphs?: boolean;
 }
@@ -72,11 +74,12 @@ export function providerOver(
       return (await found()).devices;
     },
 
-    async open({ device: choice, memoryBytes, graphs = true, signal }: CudaOpenOptions = {}): Promise<CudaBackend> {
+    async open(options: CudaOpenOptions = {}): Promise<CudaBackend> {
+      const { memoryBytes, graphs = true, signal } = options;
       signal?.throwIfAborted();
       const { driver, devices } = await found();
-      const device = chooseDevice(devices, choice);
-      const kernels = await image();
+      const device = chooseDevice(devices, options.device);
+      const kernels = options.fatbin ?? (await image());
       signal?.throwIfAborted();
       return new CudaBackend({
         driver,
