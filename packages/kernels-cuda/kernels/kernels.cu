@@ -1,0 +1,5 @@
+// All kernels, as nvcc and the shim compile them: one module.
+
+#include "embedding.cu"
+#include "layer-norm.cu"
+#include "linear.cu"

@@ -1,0 +1,23 @@
+// The op kernels of this backend, by the op's name.
+
+import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
+import { embedding } from './embedding.ts';
+import { layerNorm } from './layer-norm.ts';
+import { linear } from './linear.ts';
+
+const kernels = {
+  linear,
+  'layer-norm': layerNorm,
+  embedding,
+} as unknown as { readonly [Name in OpName]: Kernel<ProblemOf<Name>> };
+
+export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
+  return (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
+}
+
+/** Steps, grids and memory of a problem: pure, so that launches are tested without a device. */
+export function planOf(problem: Problem, traits: CudaTraits): CudaPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
+  return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
+}
