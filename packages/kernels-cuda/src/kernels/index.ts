@@ -2,6 +2,7 @@
 
 import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
+import { denseAttention } from './dense-attention.ts';
 import { embedding } from './embedding.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
@@ -10,6 +11,7 @@ const kernels = {
   linear,
   'layer-norm': layerNorm,
   embedding,
+  'dense-attention': denseAttention,
 } as unknown as { readonly [Name in OpName]: Kernel<ProblemOf<Name>> };
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
