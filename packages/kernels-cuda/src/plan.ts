@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: steps, grids, arguments, memory. Pure.
 
-import type { Plan, Refusal } from '@flashmla/tensor';
+import { floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
 
 /** An argument after the pointers: a 32-bit integer, or a float32 made by `float`. */
 export type Word = number | FloatWord;
@@ -60,3 +60,9 @@ export function launch(
   if (blocks === 0) return [];
   return [{ kernel, grid: [blocks, 1, 1], block: [threads, 1, 1], sharedBytes, bindings, words }];
 }
+
+/** How entry points name the element type of a problem. */
+export const suffixOf = (problem: Problem): 'f32' | 'f16' => (floatDTypeOf(problem) === 'float16' ? 'f16' : 'f32');
+
+/** Bytes of an element of a problem's dtype. */
+export const elementBytes = (problem: Problem): number => (floatDTypeOf(problem) === 'float16' ? 2 : 4);

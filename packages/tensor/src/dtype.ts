@@ -33,6 +33,11 @@ const ARRAY_OF = {
 
 export type DType = keyof typeof ARRAY_OF;
 
+/** What the floats of an op may be: what activations and weights are stored in. Sums are float32 whatever they are. */
+export type FloatDType = 'float32' | 'float16';
+
+export const floatDTypes: readonly FloatDType[] = ['float32', 'float16'];
+
 /** The TypedArray constructor that holds elements of `dtype`. */
 export function arrayOf(dtype: DType): (typeof ARRAY_OF)[DType] {
   const arrayType = ARRAY_OF[dtype];

@@ -46,6 +46,11 @@ export function bfloat16ToNumber(bits: number): number {
   return decode(bits, BFLOAT16);
 }
 
+/** The number that float16 has nearest to `value`. */
+export function roundToFloat16(value: number): number {
+  return float16ToNumber(numberToFloat16(value));
+}
+
 function encode(value: number, format: HalfFormat): number {
   if (Number.isNaN(value)) return format.nan;
   const sign = value < 0 || Object.is(value, -0) ? SIGN : 0;

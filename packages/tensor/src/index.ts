@@ -2,7 +2,16 @@
 
 export * from './backend.ts';
 export { breather } from './breather.ts';
-export { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
+export { castTo, readFloat32 } from './cast.ts';
+export {
+  arrayOf,
+  byteSize,
+  type DType,
+  dtypeOf,
+  type FloatDType,
+  floatDTypes,
+  type TypedArray,
+} from './dtype.ts';
 export * from './errors.ts';
 export { checkBindings, checkOwned, execute } from './execute.ts';
 export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
@@ -15,6 +24,7 @@ export {
   float32ToFloat16,
   numberToBfloat16,
   numberToFloat16,
+  roundToFloat16,
   toFloat32,
 } from './half.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
@@ -24,6 +34,7 @@ export type { EmbeddingProblem } from './ops/embedding.ts';
 export type { GateProjectionProblem } from './ops/gate-projection.ts';
 export {
   costOf,
+  floatDTypeOf,
   inputSpecs,
   type OpName,
   opNames,
@@ -41,7 +52,7 @@ export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
 export { randomNormal, randomSource, randomUniform } from './random.ts';
-export { type NumberArray, reference } from './reference/index.ts';
+export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
 export { encodeSafetensors } from './safetensors/encode.ts';

@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from 'vitest';
 import {
+  float32ToFloat16,
   type Layout,
   type Problem,
   reference,
+  roundToFloat16,
   type SelectTopKProblem,
   type SparseAttentionProblem,
 } from '../src/index.ts';
@@ -347,6 +349,32 @@ test('block-pool: maximum, minimum, mean over what is present', () => {
   expectClose(pooled, [-2, -4, -3, 9, 9, 9, 0, 0, 0]);
   expect(present).toEqual(u(1, 1, 0));
   expectClose(reference({ ...problem, statistics: 'mean' }, given).pooled, [-3, 9, 0]);
+});
+
+describe('stored: what a plain computation in half precision makes of it', () => {
+  const half = (values: Float32Array) => float32ToFloat16(values);
+
+  test('linear rounds the product, the sum with the bias, and the activation', () => {
+    const problem: Problem = {
+      ...{ op: 'linear', rows: 1, inFeatures: 1, outFeatures: 1, bias: true, activation: 'none' },
+      dtype: 'float16',
+    };
+    // In steps of 2 above 2048: 2049 → 2048, 2048 + 1 → 2048.
+    const given = { input: half(f(683)), weight: half(f(3)), bias: half(f(1)) };
+    expectClose(reference(problem, given).output, [2050]);
+    expectClose(reference(problem, given, roundToFloat16).output, [2048]);
+  });
+
+  test('attention rounds logits, weights and the output', () => {
+    const problem: Problem = {
+      ...{ op: 'dense-attention', batch: 1, heads: 1, queries: 1, keys: 2, headDim: 1, layout: 'heads-first' },
+      ...{ scale: 1, mask: false, causal: false, dtype: 'float16' },
+    };
+    const given = { query: f(3), key: f(683, 683.5), value: f(0, 1) };
+    expectClose(reference(problem, given).output, [1 / (1 + Math.exp(-1.5))]);
+    // 2049 → 2048, 2050.5 → 2050
+    expectClose(reference(problem, given, roundToFloat16).output, [roundToFloat16(1 / (1 + Math.exp(-2)))]);
+  });
 });
 
 test('inputs that do not fit are refused by name', () => {

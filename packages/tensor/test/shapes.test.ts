@@ -137,5 +137,36 @@ test('equal problems have equal keys, whatever the order of their fields, and ot
       const other = typeof value === 'number' ? value + 1 : typeof value === 'boolean' ? !value : `${value}x`;
       expect(problemKey({ ...problem, [name]: other } as Problem)).not.toBe(problemKey(problem));
     }
+    expect(problemKey({ ...problem, dtype: 'float32' } as Problem)).toBe(problemKey(problem));
+    expect(problemKey({ ...problem, dtype: undefined } as Problem)).toBe(problemKey(problem));
+    expect(problemKey({ ...problem, dtype: 'float16' } as Problem)).not.toBe(problemKey(problem));
   }
+});
+
+test('half precision: which floats it is of, what it costs, and what is none', () => {
+  const halves = (problem: Problem) =>
+    Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).flatMap(([name, { dtype }]) =>
+      dtype === 'float16' ? [name] : [],
+    );
+  const expected = {
+    linear: ['input', 'weight', 'bias', 'output'],
+    'layer-norm': ['input', 'residual', 'weight', 'bias', 'output'],
+    embedding: ['word', 'position', 'type', 'output'],
+    'dense-attention': ['query', 'key', 'value', 'output'],
+    'sparse-attention': ['query', 'key', 'value', 'output'],
+    'gate-projection': ['input'],
+    'content-order': [],
+    'select-top-k': [],
+    'select-slots': ['scores'],
+    'block-pool': ['input'],
+  };
+  for (const problem of problems) {
+    expect(halves(problem), problem.op).toEqual([]);
+    const half = { ...problem, dtype: 'float16' } as Problem;
+    validateProblem(half);
+    expect(halves(half), problem.op).toEqual(expected[problem.op]);
+    expect(() => validateProblem({ ...problem, dtype: 'float8' } as unknown as Problem)).toThrow("dtype is 'float8'");
+  }
+  const [linear] = problems;
+  expect(costOf({ ...linear, dtype: 'float16' } as Problem).bytes).toBe(costOf(linear).bytes / 2);
 });

@@ -1,7 +1,8 @@
-// What 'equal' means: float32 results against float64 references.
+// What 'equal' means: results against float64 references.
 
-import { type NumberArray, type Problem, reference } from '@flashmla/tensor';
+import { floatDTypeOf, type NumberArray, outputSpecs, type Problem, reference, roundToFloat16 } from '@flashmla/tensor';
 import type { Inputs, Outputs } from './case.ts';
+import { compareHalf } from './compare-half.ts';
 
 export interface Tolerance {
   /** An element passes when it is this close, … */
@@ -66,9 +67,18 @@ function cosineDifference(actual: NumberArray, expected: NumberArray): number {
   return 1 - product / Math.sqrt(squaresOfActual * squaresOfExpected);
 }
 
-/** The usual check: every output against the op's reference. */
+/**
+ * The usual check: every output against the op's reference; in half precision, by how far a naive computation in half
+ * precision is from it.
+ */
 export function matchesReference(problem: Problem) {
   return (outputs: Outputs, inputs: Inputs): void => {
-    for (const [name, expected] of Object.entries(reference(problem, inputs))) compare(name, outputs[name]!, expected);
+    const half = floatDTypeOf(problem) === 'float16';
+    const naive = half ? reference(problem, inputs, roundToFloat16) : {};
+    const specs = outputSpecs(problem);
+    for (const [name, expected] of Object.entries(reference(problem, inputs))) {
+      if (half) compareHalf(name, outputs[name]!, expected, naive[name]!, specs[name]!);
+      else compare(name, outputs[name]!, expected);
+    }
   };
 }

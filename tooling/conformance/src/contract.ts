@@ -5,6 +5,7 @@ import {
   type DeviceTensor,
   execute,
   FlashMLAError,
+  float32ToFloat16,
   type LinearProblem,
   OutOfMemoryError,
   type TypedArray,
@@ -83,6 +84,7 @@ export function contractChecks(): ContractCheck[] {
       },
     },
     ...(['float32', 'int32', 'uint8'] as const).map((dtype) => roundTrip(dtype)),
+    halfPrecision(),
     {
       name: 'upload copies, read copies',
       async run(backend) {
@@ -241,13 +243,33 @@ export function contractChecks(): ContractCheck[] {
   ];
 }
 
+/** What a backend has to keep of float16 in memory is what it computes with: nothing, where it refuses to. */
+function halfPrecision(): ContractCheck {
+  const bits = float32ToFloat16(Float32Array.of(0, -0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 65504, 2 ** -14));
+  return {
+    name: 'float16 goes to the device and comes back, or is refused with advice',
+    async run(backend) {
+      const support = backend.supports({ ...doubling, dtype: 'float16' });
+      expectEqual('supported', support.supported, backend.device.features.includes('float16'));
+      if (!support.supported) {
+        if (!support.reason.trim() || !support.advice.trim()) throw new Error('refused without a reason or advice');
+        await expectError('prepare', () => backend.prepare({ ...doubling, dtype: 'float16' }));
+        return;
+      }
+      using uploaded = backend.upload(tensor(bits, [bits.length], 'float16'));
+      expectEqual('elements', tell(await backend.read(uploaded)), tell(bits));
+    },
+  };
+}
+
+const tell = (array: TypedArray) => `${array.constructor.name} ${array.join()}`;
+
 function roundTrip(dtype: 'float32' | 'int32' | 'uint8'): ContractCheck {
   const values = {
     float32: Float32Array.of(0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1e-40, 3e38),
     int32: Int32Array.of(0, 1, -1, 2 ** 31 - 1, -(2 ** 31)),
     uint8: Uint8Array.of(0, 1, 255),
   }[dtype];
-  const tell = (array: TypedArray) => `${array.constructor.name} ${array.join()}`;
   return {
     name: `${dtype} goes to the device and comes back`,
     async run(backend) {

@@ -18,6 +18,7 @@ import {
   type HostTensor,
   inputSpecs,
   type MemoryInfo,
+  numberToFloat16,
   OutOfMemoryError,
   type Plan,
   type Problem,
@@ -75,7 +76,7 @@ class ReferenceBackend implements Backend {
     this.#limitBytes = limitBytes;
     this.device = {
       description: 'float64 reference ops in JavaScript, one thread',
-      features: [],
+      features: ['float16'],
       limits: { memoryBytes: limitBytes },
       threads: 1,
     };
@@ -159,7 +160,10 @@ class ReferenceBackend implements Backend {
       try {
         if (this.#disposed) throw closed();
         const results = reference(problem, arrays);
-        for (const [name, { array }] of targets) (array as Float32Array).set(results[name]);
+        for (const [name, { array, dtype }] of targets) {
+          const values = dtype === 'float16' ? results[name].map(numberToFloat16) : results[name];
+          (array as Float32Array).set(values);
+        }
       } catch (error) {
         this.#failure = { error };
       }

@@ -2,15 +2,21 @@
 //
 // Beside what the case itself checks: outputs are filled with rubbish first, so that an element never written is seen;
 // guard tensors lie before and after each output and must not change; inputs must not change; memory in use returns to
-// what it was.
+// what it was. What the device does not name among its features must be refused, with reason and advice.
 
 import {
+  arrayOf,
   type Backend,
   type DeviceTensor,
+  type DType,
   elementCount,
   FlashMLAError,
+  float16ToFloat32,
+  float32ToFloat16,
+  floatDTypeOf,
   inputSpecs,
   type NumberArray,
+  numberToFloat16,
   outputSpecs,
   type Problem,
   type Tensors,
@@ -23,10 +29,12 @@ import type { Case, Inputs } from './case.ts';
 export async function runCase(backend: Backend, testCase: Case): Promise<void> {
   const { problem } = testCase;
   const support = backend.supports(problem);
+  const lacksDType = floatDTypeOf(problem) !== 'float32' && !backend.device.features.includes(floatDTypeOf(problem));
   if (!support.supported) {
-    if (!testCase.mayRefuse) throw new Error(`refused: ${support.reason} (${support.advice})`);
+    if (!testCase.mayRefuse && !lacksDType) throw new Error(`refused: ${support.reason} (${support.advice})`);
     return checkRefusal(backend, problem, support);
   }
+  if (lacksDType) throw new Error(`${floatDTypeOf(problem)} is not refused, but device.features do not name it`);
   const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = support;
   if (!(scratchBytes >= 0 && usefulMultiplyAdds >= 0 && usefulMultiplyAdds <= issuedMultiplyAdds * (1 + 1e-9))) {
     throw new Error(`the plan makes no sense: ${JSON.stringify(support)}`);
@@ -85,32 +93,26 @@ interface Bindings {
 /** Puts a case's tensors on the device: inputs, then outputs full of rubbish between guards. */
 function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs): Bindings {
   const held: DeviceTensor[] = [];
-  const upload = (array: TypedArray, shape: readonly number[], packed = false): DeviceTensor => {
-    const uploaded = backend.upload(tensor(array, shape), packed ? { purpose: 'linear-weight' } : {});
+  const upload = (array: TypedArray, shape: readonly number[], dtype: DType, packed = false): DeviceTensor => {
+    const uploaded = backend.upload(tensor(array, shape, dtype), packed ? { purpose: 'linear-weight' } : {});
     held.push(uploaded);
     return uploaded;
   };
   const guards: DeviceTensor[] = [];
-  const guard = () => guards.push(upload(new Uint8Array(guardBytes).fill(guardByte), [guardBytes]));
+  const guard = () => guards.push(upload(new Uint8Array(guardBytes).fill(guardByte), [guardBytes], 'uint8'));
 
   const inputs: Record<string, DeviceTensor> = {};
   const readable: Record<string, DeviceTensor> = {};
-  for (const [name, { shape }] of Object.entries(inputSpecs(problem))) {
+  for (const [name, { shape, dtype }] of Object.entries(inputSpecs(problem))) {
     const packed = linearWeight === true && name === 'weight';
-    inputs[name] = upload(arrays[name]!, shape, packed);
+    const array = dtype === 'float16' ? float32ToFloat16(arrays[name] as Float32Array) : arrays[name]!;
+    inputs[name] = upload(array, shape, dtype, packed);
     if (!packed) readable[name] = inputs[name];
   }
   const outputs: Record<string, DeviceTensor> = {};
   guard();
   for (const [name, { shape, dtype }] of Object.entries(outputSpecs(problem))) {
-    const length = elementCount(shape);
-    const rubbish =
-      dtype === 'float32'
-        ? new Float32Array(length).fill(-12345.678)
-        : dtype === 'int32'
-          ? new Int32Array(length).fill(-77)
-          : new Uint8Array(length).fill(119);
-    outputs[name] = upload(rubbish, shape);
+    outputs[name] = upload(new (arrayOf(dtype))(elementCount(shape)).fill(rubbish(dtype) as never), shape, dtype);
     guard();
   }
   return {
@@ -130,9 +132,18 @@ function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs)
   };
 }
 
+function rubbish(dtype: DType): number {
+  if (dtype === 'float16') return numberToFloat16(-12345.678);
+  return dtype === 'float32' ? -12345.678 : dtype === 'int32' ? -77 : 119;
+}
+
+/** Half precision widened to float32, which keeps every bit of it. */
 async function readAll(backend: Backend, tensors: Tensors): Promise<Record<string, NumberArray>> {
   const arrays: Record<string, NumberArray> = {};
-  for (const [name, source] of Object.entries(tensors)) arrays[name] = (await backend.read(source)) as NumberArray;
+  for (const [name, source] of Object.entries(tensors)) {
+    const array = await backend.read(source);
+    arrays[name] = source.dtype === 'float16' ? float16ToFloat32(array as Uint16Array) : (array as NumberArray);
+  }
   return arrays;
 }
 

@@ -8,7 +8,7 @@ import type {
   Support,
   TypedArray,
 } from '@flashmla/tensor';
-import { reference } from '@flashmla/tensor';
+import { FlashMLAError, reference, roundToFloat16 } from '@flashmla/tensor';
 import { expect, test } from 'vitest';
 import { checkContentOrder } from '../src/checks/content-order.ts';
 import { checkSelectTopK } from '../src/checks/select-top-k.ts';
@@ -130,6 +130,55 @@ test('compare: tolerances, NaN and infinities', () => {
   }
   expect(() => compare('x', new Float32Array(4).fill(1e-5), Float64Array.of(1e-5, 5e-6, 1e-5, 5e-6))).toThrow(
     'cosine difference',
+  );
+});
+
+test('half precision: twice as wrong as naive is right, sums in float16 are not', () => {
+  const { problem, inputs: make, check } = find('linear: 3×213×213, relu, bias, float16');
+  const inputs = make();
+  const right = reference(problem, inputs).output!;
+  const naive = reference(problem, inputs, roundToFloat16).output!;
+  expect(() => check({ output: naive }, inputs)).not.toThrow();
+  expect(() => check({ output: right.map(roundToFloat16) }, inputs)).not.toThrow();
+  const sumsInHalf = right.map((_, at) => {
+    const [row, out] = [Math.floor(at / 213), at % 213];
+    let sum = inputs.bias![out]!;
+    for (let i = 0; i < 213; i++) {
+      sum = roundToFloat16(sum + inputs.input![row * 213 + i]! * inputs.weight![out * 213 + i]!);
+    }
+    return Math.max(sum, 0);
+  });
+  expect(() => check({ output: sumsInHalf }, inputs)).toThrow(/of 639 elements are wrong/);
+  // Each element within what it may be off by, but all of them at once.
+  const drifted = right.map((value, at) => {
+    const start = at - (at % 213);
+    const squares = naive.subarray(start, start + 213).map((rounded, i) => (rounded - right[start + i]!) ** 2);
+    return value + 2 * Math.sqrt(squares.reduce((a, b) => a + b) / 213) + 0.9 * 2 ** -10 * value;
+  });
+  expect(() => check({ output: drifted }, inputs)).toThrow('all elements together are off by');
+  expect(() => check({ output: right.with(7, Number.NaN) }, inputs)).toThrow('1 of 639 elements are wrong, first at 7');
+});
+
+test('half precision that is done and not named, or named and not done', async () => {
+  const half = find('linear: 16×64×96, relu, bias, float16');
+  const device = { ...referenceBackend().device, features: [] };
+  await expect(
+    runCase(
+      faulty(() => ({ device })),
+      half,
+    ),
+  ).rejects.toThrow('device.features do not name it');
+  const supports = (): Support => ({ supported: false, reason: 'no float16', advice: 'leave dtype out' });
+  await expect(
+    runCase(
+      faulty(() => ({ supports })),
+      half,
+    ),
+  ).rejects.toThrow('refused: no float16');
+  const prepare = () => Promise.reject(new FlashMLAError('unsupported', '[test] refused'));
+  await runCase(
+    faulty(() => ({ device, supports, prepare })),
+    half,
   );
 });
 

@@ -1,27 +1,25 @@
-import type { Problem, Refusal } from '@flashmla/tensor';
-import type { CudaPlan, CudaTraits } from '../plan.ts';
+// The op kernels of this backend, by the op's name.
 
-export function refusal({ op }: Problem, _traits: CudaTraits): Refusal | undefined {
-  return op === 'linear' ? undefined : { reason: 'stand-in', advice: 'wait for the kernels' };
+import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
+import { denseAttention } from './dense-attention.ts';
+import { embedding } from './embedding.ts';
+import { layerNorm } from './layer-norm.ts';
+import { linear } from './linear.ts';
+
+const kernels = {
+  linear,
+  'layer-norm': layerNorm,
+  embedding,
+  'dense-attention': denseAttention,
+} as unknown as { readonly [Name in OpName]: Kernel<ProblemOf<Name>> };
+
+export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
+  return (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
 }
 
-export function planOf(problem: Problem, _traits: CudaTraits): CudaPlan {
-  if (problem.op !== 'linear') throw new Error(problem.op);
-  const { rows, inFeatures, outFeatures } = problem;
-  return {
-    steps: [
-      {
-        kernel: 'linear_f32',
-        grid: [rows, 1, 1],
-        block: [128, 1, 1],
-        sharedBytes: 0,
-        bindings: ['input', 'weight', 'bias', 'output'],
-        words: [rows, inFeatures, outFeatures],
-      },
-    ],
-    buffers: {},
-    scratchBytes: 0,
-    usefulMultiplyAdds: rows * inFeatures * outFeatures,
-    issuedMultiplyAdds: rows * inFeatures * outFeatures,
-  };
+/** Steps, grids and memory of a problem: pure, so that launches are tested without a device. */
+export function planOf(problem: Problem, traits: CudaTraits): CudaPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
+  return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -1,7 +1,8 @@
 // block-pool: statistics of each block of `block` neighbouring tokens, over those present: their mean, or their
 // maximum, minimum and mean one after the other (SeerAttention, arXiv 2410.13276). A block without a present token gives
-// zeros and is marked absent.
+// zeros and is marked absent. Statistics are float32 in any precision, as all of a gate space (gate-projection.ts).
 
+import type { FloatDType } from '../dtype.ts';
 import { headsSpec, type Layout } from './layout.ts';
 import { ceilDivide, checkDimensions, float32, type Op, uint8 } from './op.ts';
 
@@ -15,6 +16,8 @@ export interface BlockPoolProblem {
   readonly statistics: 'mean' | 'max-min-mean';
   readonly layout: Layout;
   readonly mask: boolean;
+  /** Of the input; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export const blockPool: Op<BlockPoolProblem> = {
@@ -23,7 +26,7 @@ export const blockPool: Op<BlockPoolProblem> = {
     checkDimensions(p, 1, 'heads', 'features', 'block');
   },
   inputs: (p) => ({
-    input: headsSpec(p.layout, p.batch, p.heads, p.tokens, p.features),
+    input: headsSpec(p, p.tokens, p.features),
     ...(p.mask && { mask: uint8(p.batch, p.tokens) }),
   }),
   outputs(p) {

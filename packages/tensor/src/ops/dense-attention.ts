@@ -1,7 +1,8 @@
 // dense-attention: output = softmax(scale · query · keyᵀ) · value over the keys that are present, lse = log Σ exp.
 // Vaswani et al. 2017, arXiv 1706.03762. No backend keeps the queries × keys scores (Dao et al., arXiv 2205.14135).
-// A query without any key gives output 0 and lse −∞.
+// A query without any key gives output 0 and lse −∞. lse is float32 in any precision: it is compared and subtracted.
 
+import type { FloatDType } from '../dtype.ts';
 import { headsSpec, type Layout } from './layout.ts';
 import { checkDimensions, float32, type Op, uint8 } from './op.ts';
 
@@ -19,6 +20,8 @@ export interface AttentionDimensions {
   readonly mask: boolean;
   /** Key j is visible to query i when j ≤ i + (keys − queries). */
   readonly causal: boolean;
+  /** Of query, key, value and output; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export interface DenseAttentionProblem extends AttentionDimensions {
@@ -27,16 +30,16 @@ export interface DenseAttentionProblem extends AttentionDimensions {
 
 export function attentionInputs(p: AttentionDimensions) {
   return {
-    query: headsSpec(p.layout, p.batch, p.heads, p.queries, p.headDim),
-    key: headsSpec(p.layout, p.batch, p.heads, p.keys, p.headDim),
-    value: headsSpec(p.layout, p.batch, p.heads, p.keys, p.headDim),
+    query: headsSpec(p, p.queries, p.headDim),
+    key: headsSpec(p, p.keys, p.headDim),
+    value: headsSpec(p, p.keys, p.headDim),
     ...(p.mask && { keyMask: uint8(p.batch, p.keys) }),
   };
 }
 
 export function attentionOutputs(p: AttentionDimensions) {
   return {
-    output: headsSpec(p.layout, p.batch, p.heads, p.queries, p.headDim),
+    output: headsSpec(p, p.queries, p.headDim),
     lse: float32(p.batch, p.heads, p.queries),
   };
 }

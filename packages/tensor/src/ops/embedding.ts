@@ -2,7 +2,8 @@
 // With the word table alone it gathers rows of any matrix. An id outside its table gives a row of NaN, so that a bad
 // id is seen in the result and never reads foreign memory.
 
-import { checkDimensions, float32, int32, type Op } from './op.ts';
+import type { FloatDType } from '../dtype.ts';
+import { checkDimensions, float, int32, type Op } from './op.ts';
 
 export interface EmbeddingProblem {
   readonly op: 'embedding';
@@ -14,6 +15,8 @@ export interface EmbeddingProblem {
   readonly positions: number;
   /** Rows of the type table; 0 = no types. */
   readonly types: number;
+  /** Of the tables and the output; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export const embedding: Op<EmbeddingProblem> = {
@@ -23,10 +26,10 @@ export const embedding: Op<EmbeddingProblem> = {
   },
   inputs: (p) => ({
     tokenIds: int32(p.rows),
-    word: float32(p.vocabulary, p.modelDim),
-    ...(p.positions > 0 && { positionIds: int32(p.rows), position: float32(p.positions, p.modelDim) }),
-    ...(p.types > 0 && { typeIds: int32(p.rows), type: float32(p.types, p.modelDim) }),
+    word: float(p.dtype, p.vocabulary, p.modelDim),
+    ...(p.positions > 0 && { positionIds: int32(p.rows), position: float(p.dtype, p.positions, p.modelDim) }),
+    ...(p.types > 0 && { typeIds: int32(p.rows), type: float(p.dtype, p.types, p.modelDim) }),
   }),
-  outputs: (p) => ({ output: float32(p.rows, p.modelDim) }),
+  outputs: (p) => ({ output: float(p.dtype, p.rows, p.modelDim) }),
   flops: (p) => p.rows * p.modelDim * (Number(p.positions > 0) + Number(p.types > 0)),
 };

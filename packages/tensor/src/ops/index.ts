@@ -1,6 +1,8 @@
 // All ops there are. Adding one: its file beside this one, a line in each of the two lists below, its float64 reference
 // (../reference/), its cases in the conformance suite, and a file of the same name in each backend that does it.
 
+import { type FloatDType, floatDTypes } from '../dtype.ts';
+import { FlashMLAError } from '../errors.ts';
 import { type BlockPoolProblem, blockPool } from './block-pool.ts';
 import { type ContentOrderProblem, contentOrder } from './content-order.ts';
 import { type DenseAttentionProblem, denseAttention } from './dense-attention.ts';
@@ -45,8 +47,22 @@ export const opNames = Object.keys(ops) as OpName[];
 
 const declaration = (problem: Problem) => ops[problem.op] as Op<Problem>;
 
-/** Raises FlashMLAError when the problem's own numbers make no sense. */
-export const validateProblem = (problem: Problem): void => declaration(problem).validate(problem);
+/** Raises FlashMLAError when the problem's own numbers make no sense, or its dtype is none that ops have. */
+export function validateProblem(problem: Problem): void {
+  const dtype = floatDTypeOf(problem);
+  if (!floatDTypes.includes(dtype)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[tensor] ${problem.op}: dtype is '${dtype}'; expected one of ${floatDTypes.join(', ')}. Leave it out for float32.`,
+    );
+  }
+  declaration(problem).validate(problem);
+}
+
+/** The precision that a problem asks for; float32 for one that names none. */
+export function floatDTypeOf(problem: Problem): FloatDType {
+  return ('dtype' in problem ? problem.dtype : undefined) ?? 'float32';
+}
 
 /** Names, shapes and dtypes of what the op takes; what a problem leaves out is not listed. */
 export const inputSpecs = (problem: Problem): TensorSpecs => declaration(problem).inputs(problem);
@@ -60,9 +76,9 @@ export const costOf = (problem: Problem): Cost => ({
   bytes: specBytes(inputSpecs(problem)) + specBytes(outputSpecs(problem)),
 });
 
-/** Equal problems have equal keys: what programs and measurements are cached by. */
+/** Equal problems have equal keys, a dtype left out and 'float32' too: what programs and measurements are cached by. */
 export function problemKey(problem: Problem): string {
-  return Object.entries(problem)
+  return Object.entries({ ...problem, dtype: floatDTypeOf(problem) })
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');

@@ -1,7 +1,8 @@
 // layer-norm: y = x + residual; output = (y − mean(y)) / √(var(y) + epsilon) · weight + bias, per row.
 // Ba, Kiros, Hinton 2016, arXiv 1607.06450; var is the biased variance.
 
-import { checkDimensions, float32, type Op } from './op.ts';
+import type { FloatDType } from '../dtype.ts';
+import { checkDimensions, float, type Op } from './op.ts';
 
 export interface LayerNormProblem {
   readonly op: 'layer-norm';
@@ -9,6 +10,8 @@ export interface LayerNormProblem {
   readonly modelDim: number;
   readonly epsilon: number;
   readonly residual: boolean;
+  /** Of all its tensors; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export const layerNorm: Op<LayerNormProblem> = {
@@ -17,11 +20,11 @@ export const layerNorm: Op<LayerNormProblem> = {
     checkDimensions(p, 1, 'modelDim');
   },
   inputs: (p) => ({
-    input: float32(p.rows, p.modelDim),
-    ...(p.residual && { residual: float32(p.rows, p.modelDim) }),
-    weight: float32(p.modelDim),
-    bias: float32(p.modelDim),
+    input: float(p.dtype, p.rows, p.modelDim),
+    ...(p.residual && { residual: float(p.dtype, p.rows, p.modelDim) }),
+    weight: float(p.dtype, p.modelDim),
+    bias: float(p.dtype, p.modelDim),
   }),
-  outputs: (p) => ({ output: float32(p.rows, p.modelDim) }),
+  outputs: (p) => ({ output: float(p.dtype, p.rows, p.modelDim) }),
   flops: (p) => 8 * p.rows * p.modelDim,
 };

@@ -1,13 +1,20 @@
 // How [batch, heads, tokens, features] data lies in memory. Models keep tokens first, as a linear layer writes them,
 // so that no transpose is ever needed; the public attention functions take heads first.
 
-import { float32, type TensorSpec } from './op.ts';
+import type { FloatDType } from '../dtype.ts';
+import { float, type TensorSpec } from './op.ts';
 
 /** 'heads-first': [batch, heads, tokens, features]. 'tokens-first': [batch, tokens, heads, features]. */
 export type Layout = 'heads-first' | 'tokens-first';
 
-export function headsSpec(layout: Layout, batch: number, heads: number, tokens: number, features: number): TensorSpec {
-  return layout === 'heads-first' ? float32(batch, heads, tokens, features) : float32(batch, tokens, heads, features);
+export function headsSpec(
+  { layout, batch, heads, dtype }: { layout: Layout; batch: number; heads: number; dtype?: FloatDType },
+  tokens: number,
+  features: number,
+): TensorSpec {
+  return layout === 'heads-first'
+    ? float(dtype, batch, heads, tokens, features)
+    : float(dtype, batch, tokens, heads, features);
 }
 
 /** Elements from one batch entry, head or token to the next. */

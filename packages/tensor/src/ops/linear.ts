@@ -1,6 +1,7 @@
 // linear: output = activation(input · weightᵀ + bias)
 
-import { checkDimensions, float32, type Op } from './op.ts';
+import type { FloatDType } from '../dtype.ts';
+import { checkDimensions, float, type Op } from './op.ts';
 
 /**
  * 'gelu' is the exact x·Φ(x) (Hendrycks & Gimpel 2016, arXiv 1606.08415); 'gelu-tanh' its tanh approximation, which
@@ -15,6 +16,8 @@ export interface LinearProblem {
   readonly outFeatures: number;
   readonly bias: boolean;
   readonly activation: Activation;
+  /** Of all its tensors; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export const linear: Op<LinearProblem> = {
@@ -23,10 +26,10 @@ export const linear: Op<LinearProblem> = {
     checkDimensions(p, 1, 'inFeatures', 'outFeatures');
   },
   inputs: (p) => ({
-    input: float32(p.rows, p.inFeatures),
-    weight: float32(p.outFeatures, p.inFeatures),
-    ...(p.bias && { bias: float32(p.outFeatures) }),
+    input: float(p.dtype, p.rows, p.inFeatures),
+    weight: float(p.dtype, p.outFeatures, p.inFeatures),
+    ...(p.bias && { bias: float(p.dtype, p.outFeatures) }),
   }),
-  outputs: (p) => ({ output: float32(p.rows, p.outFeatures) }),
+  outputs: (p) => ({ output: float(p.dtype, p.rows, p.outFeatures) }),
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
 };

@@ -1,6 +1,6 @@
 // What an op's declaration says, and the arithmetic they share. One op a file beside this one.
 
-import { byteSize, type DType } from '../dtype.ts';
+import { byteSize, type DType, type FloatDType } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
 import { elementCount } from '../shape.ts';
 
@@ -28,6 +28,8 @@ export interface Op<P> {
   flops(problem: P): number;
 }
 
+/** Of an op that can be done in several precisions, see `dtype` of its problem. */
+export const float = (dtype: FloatDType = 'float32', ...shape: number[]): TensorSpec => ({ shape, dtype });
 export const float32 = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
 export const int32 = (...shape: number[]): TensorSpec => ({ shape, dtype: 'int32' });
 export const uint8 = (...shape: number[]): TensorSpec => ({ shape, dtype: 'uint8' });

@@ -2,7 +2,8 @@
 // `slots` present tokens that score highest in it; a query lists the tokens of its best slot. Ties: the smaller number.
 // The list is ascending, −1 fills what is left of it.
 
-import { checkDimensions, float32, int32, type Op, uint8 } from './op.ts';
+import type { FloatDType } from '../dtype.ts';
+import { checkDimensions, float, int32, type Op, uint8 } from './op.ts';
 
 export interface SelectSlotsProblem {
   readonly op: 'select-slots';
@@ -14,6 +15,8 @@ export interface SelectSlotsProblem {
   /** Tokens a slot keeps = entries of a list. */
   readonly slots: number;
   readonly mask: boolean;
+  /** Of the scores, which are compared as they are; absent = float32. */
+  readonly dtype?: FloatDType;
 }
 
 export const selectSlots: Op<SelectSlotsProblem> = {
@@ -22,7 +25,7 @@ export const selectSlots: Op<SelectSlotsProblem> = {
     checkDimensions(p, 1, 'heads', 'slotCount');
   },
   inputs: (p) => ({
-    scores: float32(p.batch, p.tokens, p.heads, p.slotCount),
+    scores: float(p.dtype, p.batch, p.tokens, p.heads, p.slotCount),
     ...(p.mask && { mask: uint8(p.batch, p.tokens) }),
   }),
   outputs: (p) => ({ indices: int32(p.batch, p.heads, p.tokens, p.slots) }),

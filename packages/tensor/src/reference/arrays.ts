@@ -8,8 +8,14 @@ export type NumberArray = Float64Array | Float32Array | Int32Array | Uint8Array;
 /** Arrays by the names that the op's declaration gives. An input that the problem leaves out is absent. */
 export type Arrays = Readonly<Record<string, NumberArray>>;
 
-/** The definition of an op in float64. */
-export type Reference<Problem> = (problem: Problem, inputs: Arrays) => Record<string, NumberArray>;
+/** What becomes of a number that is put into memory. */
+export type Rounding = (value: number) => number;
+
+/**
+ * The definition of an op in float64. `stored` is applied to what a computation of the plainest kind, an op after the
+ * other, keeps between its steps and gives in the precision of the problem: the identity for the definition itself.
+ */
+export type Reference<Problem> = (problem: Problem, inputs: Arrays, stored: Rounding) => Record<string, NumberArray>;
 
 /** The features of one token of one head. */
 export type Row = NumberArray;

@@ -1,7 +1,7 @@
 // What dense and sparse attention share: the softmax of one query over the keys it may attend to, and the loop over heads.
 
 import type { AttentionDimensions } from '../ops/dense-attention.ts';
-import { type Arrays, dot, type NumberArray, presence, type Row, rowsOf } from './arrays.ts';
+import { type Arrays, dot, type NumberArray, presence, type Rounding, type Row, rowsOf } from './arrays.ts';
 
 /** Something a query may attend to: a key of the input, or a mean key that stands for `count` of them. */
 export interface Candidate {
@@ -26,24 +26,30 @@ export interface Head {
  * output = Σ wⱼ·valueⱼ / Σ wⱼ and lse = ln Σ wⱼ with wⱼ = countⱼ · exp(scale · query·keyⱼ); the largest logit is taken
  * out of the exponentials. Without candidates output is 0 and lse −∞.
  */
-function attend(query: Row, candidates: readonly Candidate[], scale: number): { output: Float64Array; lse: number } {
+function attend(
+  query: Row,
+  candidates: readonly Candidate[],
+  scale: number,
+  stored: Rounding,
+): { output: Float64Array; lse: number } {
   const output = new Float64Array(query.length);
   if (candidates.length === 0) return { output, lse: Number.NEGATIVE_INFINITY };
-  const logits = candidates.map(({ key, count }) => scale * dot(query, key) + Math.log(count));
+  const logits = candidates.map(({ key, count }) => stored(scale * dot(query, key) + Math.log(count)));
   const largest = logits.reduce((a, b) => Math.max(a, b));
   const weights = logits.map((logit) => Math.exp(logit - largest));
   const sum = weights.reduce((a, b) => a + b);
   for (const [j, { value }] of candidates.entries()) {
-    const weight = weights[j] / sum;
+    const weight = stored(weights[j] / sum);
     for (let i = 0; i < output.length; i++) output[i] += weight * value[i];
   }
-  return { output, lse: largest + Math.log(sum) };
+  return { output: output.map(stored), lse: largest + Math.log(sum) };
 }
 
 /** Attention of every query of every head over the candidates that `candidatesOf` gives it. */
 export function attention(
   p: AttentionDimensions,
   inputs: Arrays,
+  stored: Rounding,
   candidatesOf: (head: Head) => (query: number) => readonly Candidate[],
 ): { output: Float64Array; lse: Float64Array } {
   const { layout, heads } = p;
@@ -62,7 +68,7 @@ export function attention(
       const keys = rows(inputs.key, p.keys).map((key, j) => ({ key, value: values[j], count: 1 }));
       const candidates = candidatesOf({ row, keys, present, visible });
       for (let query = 0; query < p.queries; query++) {
-        const attended = attend(queries[query], candidates(query), p.scale);
+        const attended = attend(queries[query], candidates(query), p.scale, stored);
         outputs[query].set(attended.output);
         lse[row * p.queries + query] = attended.lse;
       }

@@ -4,10 +4,11 @@ import type { DenseAttentionProblem } from '../ops/dense-attention.ts';
 import type { Reference } from './arrays.ts';
 import { attention } from './attention.ts';
 
-export const denseAttention: Reference<DenseAttentionProblem> = (p, inputs) =>
+export const denseAttention: Reference<DenseAttentionProblem> = (p, inputs, stored) =>
   attention(
     p,
     inputs,
+    stored,
     ({ keys, visible }) =>
       (query) =>
         keys.filter((_, j) => visible(query, j)),

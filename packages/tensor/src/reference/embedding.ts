@@ -3,14 +3,15 @@
 import type { EmbeddingProblem } from '../ops/embedding.ts';
 import type { NumberArray, Reference } from './arrays.ts';
 
-export const embedding: Reference<EmbeddingProblem> = (p, inputs) => {
+export const embedding: Reference<EmbeddingProblem> = (p, inputs, stored) => {
   const output = new Float64Array(p.rows * p.modelDim);
   const add = (table: NumberArray, tableRows: number, ids: NumberArray) => {
     for (let row = 0; row < p.rows; row++) {
       const id = ids[row];
       const inTable = id >= 0 && id < tableRows;
       for (let i = 0; i < p.modelDim; i++) {
-        output[row * p.modelDim + i] += inTable ? table[id * p.modelDim + i] : Number.NaN;
+        const at = row * p.modelDim + i;
+        output[at] = stored(output[at] + (inTable ? table[id * p.modelDim + i] : Number.NaN));
       }
     }
   };

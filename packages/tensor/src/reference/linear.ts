@@ -4,14 +4,15 @@ import type { Activation, LinearProblem } from '../ops/linear.ts';
 import type { Reference } from './arrays.ts';
 import { complementaryErrorFunction } from './error-function.ts';
 
-export const linear: Reference<LinearProblem> = (p, { input, weight, bias }) => {
+export const linear: Reference<LinearProblem> = (p, { input, weight, bias }, stored) => {
   const output = new Float64Array(p.rows * p.outFeatures);
   const activate = activations[p.activation];
   for (let row = 0; row < p.rows; row++) {
     for (let out = 0; out < p.outFeatures; out++) {
-      let sum = p.bias ? bias[out] : 0;
+      let sum = 0;
       for (let i = 0; i < p.inFeatures; i++) sum += input[row * p.inFeatures + i] * weight[out * p.inFeatures + i];
-      output[row * p.outFeatures + out] = activate(sum);
+      const product = p.bias ? stored(stored(sum) + bias[out]) : stored(sum);
+      output[row * p.outFeatures + out] = stored(activate(product));
     }
   }
   return { output };

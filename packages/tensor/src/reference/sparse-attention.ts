@@ -6,9 +6,9 @@ import type { SparseAttentionProblem } from '../ops/sparse-attention.ts';
 import { meanOf, orderOf, type Reference, range } from './arrays.ts';
 import { attention, type Candidate } from './attention.ts';
 
-export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs) => {
+export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs, stored) => {
   const tiles = ceilDivide(p.queries, p.tileQueries);
-  return attention(p, inputs, ({ row, keys, present, visible }) => {
+  return attention(p, inputs, stored, ({ row, keys, present, visible }) => {
     const keyAt = orderOf(p.keyOrder ? inputs.keyOrder : undefined, row, p.keys);
     const queryAt = orderOf(p.queryOrder ? inputs.queryOrder : undefined, row, p.queries);
 
@@ -39,7 +39,7 @@ export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs) =>
           meanOf(
             left.map((each) => each[part]),
             p.headDim,
-          );
+          ).map(stored);
         return [{ key: mean('key'), value: mean('value'), count: left.length }];
       });
     };

@@ -35,6 +35,7 @@ export function* embeddingCases(): Generator<Case> {
       inputs.typeIds?.set(outside(2), 40);
     });
   }
+  yield make('an odd number of elements', { rows: 61, modelDim: 63, positions: 80 });
   yield make('no rows', { rows: 0 });
   yield make('five reruns', { rows: 1025, modelDim: 30, positions: 80, types: 2 }, undefined, 5);
 }

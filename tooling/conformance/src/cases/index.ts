@@ -6,6 +6,7 @@ import { contentOrderCases } from './content-order.ts';
 import { denseAttentionCases } from './dense-attention.ts';
 import { embeddingCases } from './embedding.ts';
 import { gateProjectionCases } from './gate-projection.ts';
+import { halfCases } from './half.ts';
 import { layerNormCases } from './layer-norm.ts';
 import { linearCases } from './linear.ts';
 import { paddingCases } from './padding.ts';
@@ -13,8 +14,13 @@ import { selectSlotsCases } from './select-slots.ts';
 import { selectTopKCases } from './select-top-k.ts';
 import { sparseAttentionCases } from './sparse-attention.ts';
 
-/** Every op × case. Inputs are made only when a case is run. */
+/** Every op × case, in float32 and in half precision. Inputs are made only when a case is run. */
 export function conformanceCases(): Case[] {
+  const cases = float32Cases();
+  return [...cases, ...halfCases(cases)];
+}
+
+function float32Cases(): Case[] {
   return [
     ...linearCases(),
     ...layerNormCases(),

@@ -1,0 +1,6 @@
+// All kernels, as nvcc and the shim compile them: one module.
+
+#include "dense-attention.cu"
+#include "embedding.cu"
+#include "layer-norm.cu"
+#include "linear.cu"
