@@ -70,7 +70,7 @@ export class CudaBackend implements Backend {
     this.gpu = device;
     this.device = {
       description: lineOf(device),
-      features: graphs ? ['graphs'] : [],
+      features: graphs ? ['float16', 'graphs'] : ['float16'],
       limits: { memoryBytes, sharedBytesPerBlock: device.sharedBytesPerBlock, maxHeadDim: 256 },
     };
     const context = new CudaContext(driver, device.ordinal, image);

@@ -52,7 +52,7 @@ export interface CudaCalls {
   ): number;
   cuStreamBeginCapture(stream: Handle, mode: number): number;
   cuStreamEndCapture(stream: Handle, graph: Out): number;
-  cuGraphInstantiateWithFlags(exec: Out, graph: Handle, flags: number): number;
+  cuGraphInstantiate(exec: Out, graph: Handle, flags: number): number;
   cuGraphLaunch(exec: Handle, stream: Handle): number;
   cuGraphDestroy(graph: Handle): number;
   cuGraphExecDestroy(exec: Handle): number;
@@ -73,7 +73,7 @@ export interface CudaApi {
 const koffiTypes = { m: 'void *', u: 'uint64_t', i: 'int32_t', w: 'uint32_t', z: 'size_t', s: 'str' } as const;
 
 /** For each call its exported name (the one cuda.h's macros stand for) where that differs, and its parameters. */
-const signatures: { readonly [Name in keyof CudaCalls]: readonly [parameters: string, symbol?: string] } = {
+export const signatures: { readonly [Name in keyof CudaCalls]: readonly [parameters: string, symbol?: string] } = {
   cuInit: ['w'],
   cuDriverGetVersion: ['m'],
   cuDeviceGetCount: ['m'],
@@ -108,8 +108,7 @@ const signatures: { readonly [Name in keyof CudaCalls]: readonly [parameters: st
   cuLaunchKernel: ['uwwwwwwwumm'],
   cuStreamBeginCapture: ['ui', 'cuStreamBeginCapture_v2'],
   cuStreamEndCapture: ['um'],
-  // The name has meant one signature since CUDA 11.4, unlike cuGraphInstantiate.
-  cuGraphInstantiateWithFlags: ['muu'],
+  cuGraphInstantiate: ['muu', 'cuGraphInstantiateWithFlags'],
   cuGraphLaunch: ['uu'],
   cuGraphDestroy: ['u'],
   cuGraphExecDestroy: ['u'],
@@ -127,11 +126,15 @@ interface Koffi {
 
 const libraries: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libcuda.so.1', win32: 'nvcuda.dll' };
 
-/** The driver of this machine, or why there is none. */
-export async function openLibrary(): Promise<CudaApi | string> {
+/**
+ * The driver of this machine, or why there is none.
+ *
+ * @param path of the library; default: by its name, from where the system looks for libraries
+ */
+export async function openLibrary(path?: string): Promise<CudaApi | string> {
   const platform = globalThis.process?.versions?.node ? process.platform : undefined;
   if (!platform) return 'CUDA is for Node; use WebGPU in a browser';
-  const file = libraries[platform];
+  const file = path ?? libraries[platform];
   if (!file) return `there is no CUDA on ${platform}; use another backend`;
   if (process.arch !== 'x64' && process.arch !== 'arm64')
     return `there is no CUDA on ${process.arch}; use another backend`;
@@ -428,7 +431,7 @@ export class Driver {
   }
 
   instantiateGraph(graph: Handle): Handle {
-    return this.#made('cuGraphInstantiateWithFlags', graph, 0);
+    return this.#made('cuGraphInstantiate', graph, 0);
   }
 
   launchGraph(exec: Handle, stream: Handle): void {

@@ -65,7 +65,7 @@ export function providerOver(
         available: true,
         reason: device,
         device,
-        features: ['graphs'],
+        features: ['float16', 'graphs'],
         limits: { devices: usable.length, memoryBytes, computeCapability, multiprocessors },
       };
     },

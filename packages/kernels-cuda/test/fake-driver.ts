@@ -19,8 +19,6 @@ export interface FakeLaunch {
   readonly sharedBytes: number;
   /** The value of each argument: all eight bytes of its slot. */
   readonly arguments: readonly bigint[];
-  /** Where the values lie: what a kernel is given. */
-  readonly params: BigUint64Array;
   readonly byGraph: boolean;
 }
 
@@ -28,8 +26,6 @@ export interface FakeOptions {
   readonly devices?: readonly FakeDevice[];
   /** As cuDriverGetVersion gives it. */
   readonly version?: number;
-  /** Where buffers really lie, for kernels that run on the host; default: addresses that mean nothing. */
-  readonly addressOf?: (buffer: ArrayBuffer) => bigint;
   /** Runs a kernel. @returns a CUresult */
   readonly execute?: (launch: FakeLaunch, driver: FakeDriver) => number;
   /** Dynamic shared memory that kernels are refused beyond, unless they were allowed it. */
@@ -163,7 +159,6 @@ export class FakeDriver implements CudaApi {
   }
 
   #place(buffer: ArrayBuffer): bigint {
-    if (this.#options.addressOf) return this.#options.addressOf(buffer);
     const address = this.#nextAddress;
     this.#nextAddress += BigInt(Math.ceil((buffer.byteLength + 1) / 4096) * 4096);
     return address;
@@ -223,20 +218,14 @@ export class FakeDriver implements CudaApi {
     return slot;
   }
 
-  /** A launch with arguments of its own: the driver copies them when it is called. */
+  /** A launch with the values that its arguments have now: the driver copies them when it is called. */
   #launchOf(kernel: string, numbers: readonly number[], params: BigUint64Array): FakeLaunch {
-    const values = new BigUint64Array(new ArrayBuffer(8 * Math.max(1, params.length)), 0, params.length);
-    params.forEach((address, at) => {
-      values[at] = this.#slot(address).getBigUint64(0, true);
-    });
-    const start = this.#place(values.buffer as ArrayBuffer);
     return {
       kernel,
       grid: numbers.slice(0, 3),
       block: numbers.slice(3, 6),
       sharedBytes: numbers[6]!,
-      arguments: [...values],
-      params: values.map((_, at) => start + BigInt(8 * at)),
+      arguments: Array.from(params, (address) => this.#slot(address).getBigUint64(0, true)),
       byGraph: false,
     };
   }
@@ -439,7 +428,7 @@ export class FakeDriver implements CudaApi {
         stream.capturing = undefined;
         return this.#make('graph', capturing, out);
       },
-      cuGraphInstantiateWithFlags: (out, graph) => {
+      cuGraphInstantiate: (out, graph) => {
         const launches = this.#get<FakeLaunch[]>('graph', graph);
         return launches ? this.#make('graphExec', launches, out) : invalidHandle;
       },

@@ -51,7 +51,7 @@ export function describeOnShim(name: string, body: () => void): void {
 }
 
 /** The library, compiled unless there is one of these very sources. */
-function compile(): string {
+export function compile(): string {
   const hash = createHash('sha256').update([compiler, ...options].join(' '));
   for (const folder of ['kernels', 'shim']) {
     for (const file of readdirSync(new URL(folder, root)).sort()) hash.update(readFileSync(new URL(`${folder}/${file}`, root)));
@@ -61,8 +61,8 @@ function compile(): string {
   if (existsSync(library)) return library;
   mkdirSync(cache, { recursive: true });
   const unfinished = `${library}.${process.pid}`;
-  const source = fileURLToPath(new URL('shim/library.cpp', root));
-  const { status, stderr } = spawnSync(compiler, [...options, '-o', unfinished, source], { encoding: 'utf8' });
+  const sources = ['library', 'libcuda'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root)));
+  const { status, stderr } = spawnSync(compiler, [...options, '-o', unfinished, ...sources], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${compiler} does not compile the shim:\n${stderr}`);
   renameSync(unfinished, library);
   return library;
