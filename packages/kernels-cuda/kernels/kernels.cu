@@ -4,3 +4,6 @@
 #include "embedding.cu"
 #include "layer-norm.cu"
 #include "linear.cu"
+#include "residual-groups.cu"
+#include "sort-lists.cu"
+#include "sparse-attention.cu"

@@ -6,12 +6,14 @@ import { denseAttention } from './dense-attention.ts';
 import { embedding } from './embedding.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
+import { sparseAttention } from './sparse-attention.ts';
 
 const kernels = {
   linear,
   'layer-norm': layerNorm,
   embedding,
   'dense-attention': denseAttention,
+  'sparse-attention': sparseAttention,
 } as unknown as { readonly [Name in OpName]: Kernel<ProblemOf<Name>> };
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
