@@ -30,6 +30,9 @@ export function simtTile(width: HeadWidth, mostRows: number): AttentionTile {
   return { rows, chunk, sharedBytes: 4 * ((rows + 2 * chunk) * (width + 4) + rows * (chunk + 4) + 2 * chunk) };
 }
 
+/** Keys that a block of four warps has in shared memory at once, in half precision. */
+export const halfChunk: Readonly<Record<HeadWidth, number>> = { 64: 64, 128: 32, 256: 16 };
+
 /** A team of kernels/tensor-core-attention.cuh: `rows` queries, 16 a warp, over `chunk` keys at a time. */
 export function tensorCoreTile(width: HeadWidth, warps: number, chunk: number): AttentionTile {
   const rows = 16 * warps;

@@ -2,13 +2,10 @@
 
 import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, launch, suffixOf } from '../plan.ts';
-import { attentionWords, type HeadWidth, headWidth, refusesHeads, simtTile, tensorCoreTile } from './attention.ts';
+import { attentionWords, halfChunk, headWidth, refusesHeads, simtTile, tensorCoreTile } from './attention.ts';
 
 /** Keys that a part has at least: less would be joined for longer than it is computed. */
 const leastKeysOfPart = 256;
-
-/** Keys in shared memory at once, in half precision. */
-const halfChunk: Readonly<Record<HeadWidth, number>> = { 64: 64, 128: 32, 256: 16 };
 
 export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeads,
