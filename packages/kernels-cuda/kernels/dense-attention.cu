@@ -3,6 +3,7 @@
 // merge_splits joins them.
 
 #include "simt-attention.cuh"
+#include "tensor-core-attention.cuh"
 
 /** What a block of dense attention has to do. */
 struct DenseTile {
@@ -76,6 +77,52 @@ DEVICE void dense_attention_simt(const float* query, const float* key, const flo
       });
 }
 
+template <typename T, int HEAD_DIM, int CHUNK>
+DEVICE void dense_attention_tensor_core(const T* query, const T* key, const T* value, const unsigned char* key_mask,
+                                        T* output, float* lse, float* partial, const AttentionSizes& sizes) {
+  using Attention = TensorCoreAttention<T, HEAD_DIM, 4, CHUNK>;
+  DYNAMIC_SHARED(shared);
+  Attention attention(shared, sizes.head_dim);
+  const DenseTile tile = DenseTile::of<Attention::ROWS, CHUNK>(sizes);
+  const size_t queries_start = sizes.of_queries.head_start(tile.row, sizes.heads);
+  const size_t keys_start = sizes.of_keys.head_start(tile.row, sizes.heads);
+  const unsigned char* const present = key_mask ? key_mask + size_t(tile.row / sizes.heads) * sizes.keys : nullptr;
+  attention.load_queries(sizes.head_dim, query, [&](int row) {
+    const int number = tile.first + row;
+    return number < sizes.queries ? query + queries_start + size_t(number) * sizes.of_queries.token : nullptr;
+  });
+  const int of_queries[2] = {tile.first + Attention::row_of(0), tile.first + Attention::row_of(1)};
+  const int chunks = tile.end > tile.begin ? (tile.end - tile.begin + CHUNK - 1) / CHUNK : 0;
+  attention.add_keys(sizes, of_queries, key + keys_start, value + keys_start, chunks, [&](int chunk, int at) {
+    const int token = tile.begin + chunk * CHUNK + at;
+    return token < tile.end && (!present || present[token]) ? token : -1;
+  });
+  attention.finish();
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    if (of_queries[half] >= sizes.queries || Attention::lane() % 4 > 0) continue;
+    if (tile.parts > 1) {
+      float* const to = partial + tile.partial_of(sizes, of_queries[half]) + sizes.head_dim;
+      to[0] = attention.maximum[half];
+      to[1] = attention.total[half];
+    } else {
+      lse[size_t(tile.row) * sizes.queries + of_queries[half]] =
+          log_sum_exp(attention.maximum[half], attention.total[half]);
+    }
+  }
+  const float factors[2] = {softmax_factor(attention.total[0]), softmax_factor(attention.total[1])};
+  attention.each_pair(sizes.head_dim, [&](int half, int feature, float first, float second) {
+    if (of_queries[half] >= sizes.queries) return;
+    if (tile.parts > 1) {
+      *reinterpret_cast<float2*>(partial + tile.partial_of(sizes, of_queries[half]) + feature) =
+          make_float2(first, second);
+    } else {
+      store2(output + queries_start + size_t(of_queries[half]) * sizes.of_queries.token + feature,
+             first * factors[half], second * factors[half]);
+    }
+  });
+}
+
 #define DENSE_ATTENTION(name, type, threads, body)                                                                   \
   KERNEL(name, threads, (const type* query, const type* key, const type* value, const unsigned char* key_mask,       \
                          type* output, float* lse, float* partial, ATTENTION_WORDS)) {                               \
@@ -85,6 +132,12 @@ DEVICE void dense_attention_simt(const float* query, const float* key, const flo
 DENSE_ATTENTION(dense_attention_f32_64, float, 128, (dense_attention_simt<64, 64>))
 DENSE_ATTENTION(dense_attention_f32_128, float, 128, (dense_attention_simt<32, 128>))
 DENSE_ATTENTION(dense_attention_f32_256, float, 128, (dense_attention_simt<16, 256>))
+DENSE_ATTENTION(dense_attention_f16_64, float16, 128, (dense_attention_tensor_core<float16, 64, 64>))
+DENSE_ATTENTION(dense_attention_f16_128, float16, 128, (dense_attention_tensor_core<float16, 128, 32>))
+DENSE_ATTENTION(dense_attention_f16_256, float16, 128, (dense_attention_tensor_core<float16, 256, 16>))
+DENSE_ATTENTION(dense_attention_bf16_64, bfloat16, 128, (dense_attention_tensor_core<bfloat16, 64, 64>))
+DENSE_ATTENTION(dense_attention_bf16_128, bfloat16, 128, (dense_attention_tensor_core<bfloat16, 128, 32>))
+DENSE_ATTENTION(dense_attention_bf16_256, bfloat16, 128, (dense_attention_tensor_core<bfloat16, 256, 16>))
 
 /** A warp joins the parts of a query. */
 template <typename T>

@@ -16,18 +16,27 @@ export function attentionWords(p: AttentionDimensions): Word[] {
   return [p.heads, p.queries, p.keys, p.headDim, ...strides, float(p.scale), Number(p.causal)];
 }
 
-/** A tile of kernels/simt-attention.cuh. */
-export interface SimtTile {
+/** The queries that are worked on together, the keys that are in shared memory at once, and what both take of it. */
+export interface AttentionTile {
   readonly rows: number;
   readonly chunk: number;
   readonly sharedBytes: number;
 }
 
-/** The tile for `width`, of at most `mostRows` queries (16 or more). */
-export function simtTile(width: HeadWidth, mostRows: number): SimtTile {
+/** The tile of kernels/simt-attention.cuh for `width`, of at most `mostRows` queries (16 or more). */
+export function simtTile(width: HeadWidth, mostRows: number): AttentionTile {
   const rows = Math.min(mostRows, { 64: 64, 128: 32, 256: 16 }[width]);
   const chunk = { 64: 32, 128: 16, 256: 8 }[width];
   return { rows, chunk, sharedBytes: 4 * ((rows + 2 * chunk) * (width + 4) + rows * (chunk + 4) + 2 * chunk) };
+}
+
+/** Keys that a block of four warps has in shared memory at once, in half precision. */
+export const halfChunk: Readonly<Record<HeadWidth, number>> = { 64: 64, 128: 32, 256: 16 };
+
+/** A team of kernels/tensor-core-attention.cuh: `rows` queries, 16 a warp, over `chunk` keys at a time. */
+export function tensorCoreTile(width: HeadWidth, warps: number, chunk: number): AttentionTile {
+  const rows = 16 * warps;
+  return { rows, chunk, sharedBytes: 2 * (rows + 4 * chunk) * (width + 8) + 24 * chunk };
 }
 
 export function refusesHeads({ headDim }: AttentionDimensions): Refusal | undefined {

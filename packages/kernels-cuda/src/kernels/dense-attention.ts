@@ -2,7 +2,7 @@
 
 import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, launch, suffixOf } from '../plan.ts';
-import { attentionWords, headWidth, refusesHeads, simtTile } from './attention.ts';
+import { attentionWords, halfChunk, headWidth, refusesHeads, simtTile, tensorCoreTile } from './attention.ts';
 
 /** Keys that a part has at least: less would be joined for longer than it is computed. */
 const leastKeysOfPart = 256;
@@ -14,7 +14,8 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
     const { batch, heads, queries, keys, headDim } = problem;
     const width = headWidth(problem);
     const suffix = suffixOf(problem);
-    const { rows, chunk, sharedBytes } = simtTile(width, 64);
+    const half = suffix !== 'f32';
+    const { rows, chunk, sharedBytes } = half ? tensorCoreTile(width, 4, halfChunk[width]) : simtTile(width, 64);
     const tiles = batch * heads * ceilDivide(queries, rows);
     const parts = Math.max(1, Math.min(Math.floor(multiprocessors / tiles), Math.floor(keys / leastKeysOfPart)));
     const words = attentionWords(problem);

@@ -2,17 +2,29 @@
 
 import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
+import { blockPool } from './block-pool.ts';
+import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';
 import { embedding } from './embedding.ts';
+import { gateProjection } from './gate-projection.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
+import { selectSlots } from './select-slots.ts';
+import { selectTopK } from './select-top-k.ts';
+import { sparseAttention } from './sparse-attention.ts';
 
-const kernels = {
+const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   linear,
   'layer-norm': layerNorm,
   embedding,
   'dense-attention': denseAttention,
-} as unknown as { readonly [Name in OpName]: Kernel<ProblemOf<Name>> };
+  'sparse-attention': sparseAttention,
+  'gate-projection': gateProjection,
+  'content-order': contentOrder,
+  'select-top-k': selectTopK,
+  'select-slots': selectSlots,
+  'block-pool': blockPool,
+};
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
   return (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
