@@ -4,7 +4,7 @@
 import { FlashMLAError } from '@flashmla/tensor';
 import { CudaError } from './cuda-error.ts';
 import type { Driver, Handle } from './driver.ts';
-import { Releases } from './releases.ts';
+import { Releases, releaseEach } from './releases.ts';
 
 /** So long a wait asks again in every turn of the event loop, and then every millisecond. */
 const eagerMs = 2;
@@ -21,6 +21,7 @@ export class CudaContext {
   /** Marks on the stream that it has not been seen to pass, in order. */
   readonly #marks: { readonly tick: number; readonly event: Handle }[] = [];
   readonly #events: Handle[] = [];
+  readonly #timers = new Set<Handle>();
   #nextTick = 1;
   #passed = 0;
   #gone: Error | undefined;
@@ -104,6 +105,18 @@ export class CudaContext {
     return this.#nextTick++;
   }
 
+  /** An event that tells the time. Within `run`; destroyed with the context, unless `destroyTimer` does. */
+  createTimer(): Handle {
+    const event = this.driver.createEvent(true);
+    this.#timers.add(event);
+    return event;
+  }
+
+  /** Within `run`. */
+  destroyTimer(event: Handle): void {
+    if (this.#timers.delete(event)) this.driver.destroyEvent(event);
+  }
+
   /** Whether the stream has passed a mark. Raises what went wrong on it. */
   passed(tick: number): boolean {
     this.checkUsable();
@@ -148,11 +161,15 @@ export class CudaContext {
   #release(releaseMore: () => unknown[]): unknown[] {
     const failures: unknown[] = [];
     try {
-      this.driver.within(this.handle, () => failures.push(...releaseMore()));
+      this.driver.within(this.handle, () => failures.push(...releaseMore(), ...this.#destroyTimers()));
     } catch (error) {
       failures.push(error);
     }
     return [...failures, ...this.#releases.release()];
+  }
+
+  #destroyTimers(): unknown[] {
+    return releaseEach(this.#timers, (event) => this.destroyTimer(event));
   }
 
   /** Acquires what is released with the context current. */

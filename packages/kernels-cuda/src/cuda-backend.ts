@@ -16,8 +16,11 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
+  Recent,
   type Support,
   type Tensor,
   type Tensors,
@@ -29,6 +32,7 @@ import { CudaTensor } from './cuda-tensor.ts';
 import { type Block, DeviceMemory } from './device-memory.ts';
 import { type CudaDevice, lineOf } from './devices.ts';
 import { type Driver, KernelArguments } from './driver.ts';
+import { EventRecording } from './event-recording.ts';
 import { Graphs } from './graphs.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import type { CudaPlan, Step } from './plan.ts';
@@ -39,6 +43,9 @@ interface CudaProgram extends Program {
   readonly plan: CudaPlan;
   readonly steps: readonly PreparedStep[];
 }
+
+/** Programs that are kept: each has some words of arguments. A forward pass has some twenty for each new length. */
+const mostPrograms = 1024;
 
 export interface CudaBackendOptions {
   readonly driver: Driver;
@@ -62,7 +69,10 @@ export class CudaBackend implements Backend {
   readonly #graphs: Graphs;
   readonly #recorder: Recorder;
   readonly #staging: Staging;
-  readonly #programs = new Map<string, CudaProgram>();
+  readonly #programs = new Recent<CudaProgram>(mostPrograms);
+  readonly #profiler = new Profiler<EventRecording>('[kernels-cuda]', this);
+  /** The last one. */
+  #recording: EventRecording | undefined;
   #steps = 0;
   #ending: Promise<void> | undefined;
 
@@ -153,9 +163,7 @@ export class CudaBackend implements Backend {
 
   async prepare(problem: Problem): Promise<Program> {
     this.#context.checkUsable();
-    const key = problemKey(problem);
-    let program = this.#programs.get(key);
-    if (!program) {
+    return this.#programs.get(problemKey(problem), () => {
       validateProblem(problem);
       const refused = refusal(problem, this.gpu);
       if (refused) {
@@ -163,10 +171,8 @@ export class CudaBackend implements Backend {
       }
       const plan = planOf(problem, this.gpu);
       const launched = plan.steps.filter(({ grid }) => grid.every((blocks) => blocks > 0));
-      program = { problem, plan, steps: launched.map((step) => this.#prepare(step)) };
-      this.#programs.set(key, program);
-    }
-    return program;
+      return { problem, plan, steps: launched.map((step) => this.#prepare(step)) };
+    });
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
@@ -190,6 +196,7 @@ export class CudaBackend implements Backend {
         op.launches.push({ prepared, addresses });
       }
       for (const output of Object.values(outputs)) this.#own(output).writers = [op];
+      this.#profiler.recording?.add(op, program);
       this.#recorder.record(op);
     } finally {
       // Ops run in the order in which they are recorded: the next may have the memory at once.
@@ -203,6 +210,30 @@ export class CudaBackend implements Backend {
     this.#context.checkUsable();
     await this.#context.wait(this.#context.lastTick);
     this.#recorder.raiseFailure();
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    const begin = () => {
+      // One whose work rejected was never finished.
+      this.#recording?.release();
+      this.#recording = new EventRecording(this.#context);
+      return this.#recording;
+    };
+    return this.#profiler.profile(begin, work);
+  }
+
+  /** NVIDIA's driver gives a process whose context broke no more work: nothing of it can be brought back. */
+  async recover(): Promise<void> {
+    const { gone } = this.#context;
+    if (!gone || this.#ending) {
+      this.#context.checkUsable();
+      return;
+    }
+    throw new FlashMLAError(
+      'backend-unavailable',
+      `[kernels-cuda] the device was lost, and the driver gives this process no other context: restart the process. ${gone.message}`,
+      { cause: gone },
+    );
   }
 
   dispose(): Promise<void> {

@@ -76,5 +76,6 @@ export class CudaError extends FlashMLAError {
 }
 
 function codeOf(result: number): ErrorCode {
-  return result === cuda.outOfMemory ? 'out-of-memory' : 'backend-failed';
+  if (result === cuda.outOfMemory) return 'out-of-memory';
+  return endsContext.has(result) ? 'device-lost' : 'backend-failed';
 }

@@ -6,6 +6,7 @@
 // finds its tensors at the same addresses, and the graph that was made of it fits again (graphs.ts).
 
 import { CudaError, cuda } from './cuda-error.ts';
+import { releaseEach } from './releases.ts';
 
 export interface Block {
   readonly address: number;
@@ -84,14 +85,7 @@ export class DeviceMemory {
 
   /** Gives all segments back. @returns what failed */
   release(): unknown[] {
-    const failures: unknown[] = [];
-    for (const { address } of this.#segments) {
-      try {
-        this.#source.free(address);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+    const failures = releaseEach(this.#segments, ({ address }) => this.#source.free(address));
     this.#segments.clear();
     this.#free.length = 0;
     this.#heldBytes = this.#usedBytes = 0;

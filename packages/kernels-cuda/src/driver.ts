@@ -140,9 +140,9 @@ export async function openLibrary(path?: string): Promise<CudaApi | string> {
     return `there is no CUDA on ${process.arch}; use another backend`;
   let koffi: Koffi;
   try {
-    // Not written out: a bundler must not look for a native module that only Node can load.
-    const specifier = 'koffi';
-    koffi = ((await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier)) as { default: Koffi }).default;
+    // Native code, which no bundler shall take: `browser` in package.json keeps it out of what is built for browsers,
+    // the comment out of what webpack builds for Node.
+    koffi = (await import(/* webpackIgnore: true */ 'koffi')).default as unknown as Koffi;
   } catch (error) {
     return (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND'
       ? 'koffi is not installed, which opens the NVIDIA driver; npm i koffi'

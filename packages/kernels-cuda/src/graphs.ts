@@ -10,6 +10,7 @@ import type { CudaContext } from './context.ts';
 import { CudaError, cuda } from './cuda-error.ts';
 import type { Handle } from './driver.ts';
 import type { Launch } from './recorder.ts';
+import { releaseEach } from './releases.ts';
 
 interface Sequence {
   /** Ids of the steps and addresses, one behind the other. */
@@ -38,6 +39,15 @@ export class Graphs {
     this.#enabled = enabled;
   }
 
+  /** Puts launches on the stream one by one, in order, and calls `after` behind each. Within the context's `run`. */
+  launchEach(launches: readonly Launch[], after: (launch: Launch) => void): void {
+    for (const launch of launches) {
+      this.#put([launch]);
+      this.launches.kernels++;
+      after(launch);
+    }
+  }
+
   /** Puts launches on the stream, in order. Within the context's `run`. */
   launch(launches: readonly Launch[]): void {
     const exec = this.#enabled && launches.length >= leastLaunches ? this.#graphOf(launches) : undefined;
@@ -52,14 +62,7 @@ export class Graphs {
 
   /** Destroys all graphs, within the context. @returns what failed */
   release(): unknown[] {
-    const failures: unknown[] = [];
-    for (const sequence of this.#sequences.values()) {
-      try {
-        this.#drop(sequence);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+    const failures = releaseEach(this.#sequences.values(), (sequence) => this.#drop(sequence));
     this.#sequences.clear();
     return failures;
   }

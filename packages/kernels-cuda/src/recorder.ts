@@ -3,6 +3,7 @@
 
 import type { CudaContext } from './context.ts';
 import type { Handle, KernelArguments } from './driver.ts';
+import type { EventRecording } from './event-recording.ts';
 import type { Graphs } from './graphs.ts';
 import type { Step } from './plan.ts';
 
@@ -32,6 +33,8 @@ export class RecordedOp {
   readonly signal: AbortSignal | undefined;
   readonly launches: Launch[] = [];
   readonly copies: Copy[] = [];
+  /** Of the profile that is being taken. */
+  recording: EventRecording | undefined;
   /** Why it is not done: left out, because the signal had aborted before it was put on the stream, or failed there. */
   failed: { readonly reason: unknown } | undefined;
 
@@ -99,7 +102,11 @@ export class Recorder {
     if (copies.length > 0) return at + 1;
     let end = at;
     while (end < ops.length && ops[end]!.copies.length === 0) end++;
-    this.#graphs.launch(ops.slice(at, end).flatMap(({ failed, launches }) => (failed ? [] : launches)));
+    const launches = ops.slice(at, end).flatMap((op) => (op.failed ? [] : op.launches));
+    // A profile begins and ends with nothing recorded: it takes down all of these or none.
+    const { recording } = ops[at]!;
+    if (recording) recording.launch(this.#graphs, launches);
+    else this.#graphs.launch(launches);
     return end;
   }
 }

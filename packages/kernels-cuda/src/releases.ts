@@ -11,14 +11,19 @@ export class Releases {
 
   /** @returns what failed, first failure first */
   release(): unknown[] {
-    const failures: unknown[] = [];
-    for (let release = this.#releases.pop(); release; release = this.#releases.pop()) {
-      try {
-        release();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    return failures;
+    return releaseEach(this.#releases.splice(0).reverse(), (release) => release());
   }
+}
+
+/** Releases each, the others also when one fails. @returns what failed */
+export function releaseEach<T>(acquired: Iterable<T>, release: (each: T) => void): unknown[] {
+  const failures: unknown[] = [];
+  for (const each of acquired) {
+    try {
+      release(each);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
 }

@@ -4,6 +4,7 @@
 
 import type { CudaContext } from './context.ts';
 import type { PinnedMemory } from './driver.ts';
+import { releaseEach } from './releases.ts';
 
 interface PinnedBlock extends PinnedMemory {
   /** Bytes that uploads have taken of it. */
@@ -85,14 +86,7 @@ export class Staging {
 
   /** Frees all of it, within the context. @returns what failed */
   release(): unknown[] {
-    const failures: unknown[] = [];
-    for (const block of this.#all) {
-      try {
-        this.#context.driver.freePinned(block);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+    const failures = releaseEach(this.#all, (block) => this.#context.driver.freePinned(block));
     this.#all.clear();
     this.#blocks.length = 0;
     this.#current = undefined;

@@ -207,6 +207,33 @@ describe('signals', () => {
   });
 });
 
+describe('a profile', () => {
+  it('has every kernel by itself, by events of the device, and gives them back', async () => {
+    const { fake, backend } = await openFake();
+    // What would be a graph is none while it is profiled.
+    for (let run = 0; run < 4; run++) await chain(backend, 6);
+    const { launches } = backend;
+    const { steps } = planOf(square, backend.gpu);
+    const { timing, ops, result } = await backend.profile(() => chain(backend, 6));
+    expect(result).toEqual(numbers(7));
+    expect(timing.source).toBe('timestamps');
+    expect(ops.map(({ problem, kernels }) => [problem, kernels.map(({ name }) => name)])).toEqual(
+      Array.from({ length: 6 }, () => [square, steps.map(({ kernel }) => kernel)]),
+    );
+    expect(backend.launches).toEqual({ graphs: launches.graphs, kernels: launches.kernels + 6 * steps.length });
+    // A profile that comes to nothing keeps its events no longer than until the next one.
+    const events = fake.held.filter((what) => what === 'event').length;
+    for (let round = 0; round < 3; round++) {
+      await expect(backend.profile(() => Promise.reject(new Error('no more')))).rejects.toThrow('no more');
+    }
+    expect(fake.held.filter((what) => what === 'event').length).toBeLessThanOrEqual(events + 1);
+    expect(await chain(backend, 6)).toEqual(numbers(7));
+    expect(backend.launches.graphs).toBe(launches.graphs + 1);
+    await backend.dispose();
+    expect(fake.held).toEqual([]);
+  });
+});
+
 describe('out of memory', () => {
   it('of the device is told with sizes, and the backend goes on', async () => {
     const { fake, backend } = await openFake({ devices: [{ memoryBytes: 64 * 2 ** 20 }] });
@@ -303,7 +330,7 @@ describe('a failing call', () => {
     backend.dispatch(program, { input, weight: input }, { output });
     const waiting = [output.data(), backend.synchronize(), input.data()];
     for (const outcome of await Promise.allSettled(waiting)) {
-      expect(outcome).toMatchObject({ status: 'rejected', reason: { result: 700 } });
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { result: 700, code: 'device-lost' } });
     }
     for (const action of [
       () => backend.allocate([1], 'float32'),
@@ -317,15 +344,21 @@ describe('a failing call', () => {
       expect(error).toBeInstanceOf(FlashMLAError);
       expect((error as Error).message).toContain('CUDA_ERROR_ILLEGAL_ADDRESS');
     }
+    await expect(backend.recover()).rejects.toMatchObject({
+      code: 'backend-unavailable',
+      message: expect.stringContaining('restart the process'),
+    });
     input.dispose();
     await backend.dispose();
     expect(() => backend.allocate([1], 'float32')).toThrow('disposed');
+    await expect(backend.recover()).rejects.toMatchObject({ code: 'disposed' });
   });
 });
 
 describe('dispose', () => {
   it('lets the device finish, rejects what waits, and releases everything once', async () => {
     const { fake, backend } = await openFake();
+    await backend.recover();
     const input = uploaded(backend);
     const output = backend.allocate([4, 4], 'float32');
     const program = await backend.prepare(square);

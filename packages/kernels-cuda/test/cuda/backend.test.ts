@@ -1,9 +1,11 @@
 // What this backend does beside the contract, on the GPU of this machine: graphs, memory given back, the event loop.
 
+import { suiteOnDevice } from '@flashmla/conformance/vitest';
 import { type LinearProblem, OutOfMemoryError, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { expect, it } from 'vitest';
 import { type CudaBackend, provider } from '../../dist/index.js';
-import { describeOnDevice } from './support.ts';
+
+const describeOnDevice = await suiteOnDevice(provider);
 
 /** A chain of products of `size` × `size` matrices, as long as a forward pass has. */
 async function chain(backend: CudaBackend, times: number, size = 64): Promise<Float32Array> {

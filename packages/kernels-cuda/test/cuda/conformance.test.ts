@@ -1,8 +1,9 @@
 // Every op and case of the conformance suite on the GPU of this machine.
 
-import { testConformance, testFixtures } from '@flashmla/conformance/vitest';
+import { suiteOnDevice, testConformance, testFixtures } from '@flashmla/conformance/vitest';
 import { provider } from '../../dist/index.js';
-import { describeOnDevice } from './support.ts';
+
+const describeOnDevice = await suiteOnDevice(provider);
 
 describeOnDevice('CUDA', () => {
   const options = { timeoutMs: 60_000 };

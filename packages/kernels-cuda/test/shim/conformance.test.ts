@@ -2,7 +2,7 @@
 // case of every kernel is run by itself elsewhere; here are all promises of the contract, and of the cases every eighth.
 
 import { testConformance } from '@flashmla/conformance/vitest';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { initialized, openLibrary } from '../../src/driver.ts';
 import { providerOver } from '../../src/provider.ts';
 import { compile, describeOnShim } from '../support/shim.ts';
@@ -16,6 +16,9 @@ const provider = providerOver(
 );
 
 describeOnShim('the CUDA backend over a driver in software', () => {
+  // Compiled where its sources changed, which takes a while.
+  beforeAll(() => void compile(), 300_000);
+
   it('is found by a probe', async () => {
     expect(await provider.probe()).toMatchObject({
       available: true,
