@@ -14,7 +14,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const turbo = join(root, 'node_modules/turbo/bin/turbo');
 const fatbin = join(root, 'packages/kernels-cuda/fatbin');
 
-/** Runs a program to its end; its output is shown and, with `keep`, returned as well. */
+/** Runs a program to its end; what it prints is shown and, with `keep`, returned: all of it, and stdout alone. */
 function run(program, args, { env = {}, keep = false } = {}) {
   return new Promise((done) => {
     const child = spawn(program, args, {
@@ -22,16 +22,20 @@ function run(program, args, { env = {}, keep = false } = {}) {
       env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', ...env },
       stdio: ['ignore', keep ? 'pipe' : 'inherit', keep ? 'pipe' : 'inherit'],
     });
-    const chunks = [];
-    for (const stream of [child.stdout, child.stderr]) {
+    const output = [];
+    const stdout = [];
+    for (const [stream, chunks] of [
+      [child.stdout, [output, stdout]],
+      [child.stderr, [output]],
+    ]) {
       stream?.on('data', (chunk) => {
-        chunks.push(chunk);
+        for (const kept of chunks) kept.push(chunk);
         process.stderr.write(chunk);
       });
     }
-    const output = () => Buffer.concat(chunks).toString();
-    child.on('error', (error) => done({ status: -1, output: error.message }));
-    child.on('close', (code) => done({ status: code ?? -1, output: output() }));
+    const text = (chunks) => Buffer.concat(chunks).toString();
+    child.on('error', (error) => done({ status: -1, output: error.message, stdout: '' }));
+    child.on('close', (code) => done({ status: code ?? -1, output: text(output), stdout: text(stdout) }));
   });
 }
 
@@ -86,6 +90,15 @@ const parts = {
       { keep: true },
     );
     return outcome(status === 0, countMemcheck(output));
+  },
+
+  async benchmark() {
+    const build = await run(process.execPath, [turbo, 'run', 'build', '--filter=@flashmla/benchmarks...']);
+    if (build.status !== 0) return outcome(false, { reason: 'the build failed' });
+    const program = join(root, 'tooling/benchmarks/dist/cuda.js');
+    const { status, output, stdout } = await run(process.execPath, [program, '--json'], { keep: true });
+    if (status !== 0) return outcome(false, { reason: output.trim().split('\n').at(-1) });
+    return outcome(true, { results: JSON.parse(stdout) });
   },
 };
 
