@@ -12,7 +12,7 @@ const budgets = {
   '@flashmla/kernels-webgpu': 24,
   '@flashmla/kernels-webgl': 23,
   '@flashmla/kernels-cuda': 16,
-  '@flashmla/backend': 7,
+  '@flashmla/backend': 11,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 25,

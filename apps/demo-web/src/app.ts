@@ -96,7 +96,7 @@ export class App {
     const onEvent = ({ task, done, total }: LoadEvent) => {
       this.#status.busy(task === 'fetch' ? 'Fetching the model' : 'Loading the model', { done, total });
     };
-    this.#status.busy('Opening the backend');
+    this.#status.busy(backend === undefined ? 'Choosing a backend' : 'Opening the backend');
     const opened = await this.#engine.call('open', { backend, dtype, model: this.#model }, { onEvent, signal });
     this.#opened = opened;
     showOpened(opened);

@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<void> {
 
   await using backend = await selectBackend();
   await using model = await loadModel(fileURLToPath(modelUrl), { backend });
-  await showSetup(screen, model);
+  showSetup(screen, model);
   // What happens once: the gates are fitted, and the engine compiles what is hot.
   const warmUp = () => classify(model, [long[0]!.content]);
   await warmUp();

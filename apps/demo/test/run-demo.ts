@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { withoutDawnNotices } from '../../../tooling/build/dawn-notices.ts';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -23,6 +24,8 @@ export function runDemo(args: readonly string[]): Promise<Outcome> {
       });
     }
     child.on('error', reject);
-    child.on('close', (status) => resolve({ status, ...output }));
+    child.on('close', (status) => {
+      resolve({ status, stdout: output.stdout, stderr: withoutDawnNotices(output.stderr) });
+    });
   });
 }

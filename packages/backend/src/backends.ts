@@ -1,5 +1,6 @@
-// The one list of backends, in rank order. A new backend package is one entry here, one line in optional-backends.d.ts
-// and one optional peer in package.json; nothing else in the project names it.
+// The one list of backends, in the order in which they are measured: those that are ready soonest come first, for what
+// the first ones take says when to give up on a later one. A new backend package is one entry here, one line in
+// optional-backends.d.ts and one optional peer in package.json; nothing else in the project names it.
 //
 // Each import is written out with a literal specifier, directly inside a try block: that is the form in which Vite,
 // webpack and esbuild bundle a package that is installed and tolerate one that is not. Native code is kept out of bundles:
@@ -16,6 +17,28 @@ export interface BackendEntry {
 }
 
 export const backends: readonly BackendEntry[] = [
+  {
+    name: 'cpu',
+    package: '@flashmla/kernels-cpu',
+    async load() {
+      try {
+        return (await import('@flashmla/kernels-cpu')).provider;
+      } catch (error) {
+        return unusable('@flashmla/kernels-cpu', error);
+      }
+    },
+  },
+  {
+    name: 'native',
+    package: '@flashmla/kernels-native',
+    async load() {
+      try {
+        return (await import(/* webpackIgnore: true */ '@flashmla/kernels-native')).provider;
+      } catch (error) {
+        return unusable('@flashmla/kernels-native', error);
+      }
+    },
+  },
   {
     name: 'cuda',
     package: '@flashmla/kernels-cuda',
@@ -39,17 +62,6 @@ export const backends: readonly BackendEntry[] = [
     },
   },
   {
-    name: 'native',
-    package: '@flashmla/kernels-native',
-    async load() {
-      try {
-        return (await import(/* webpackIgnore: true */ '@flashmla/kernels-native')).provider;
-      } catch (error) {
-        return unusable('@flashmla/kernels-native', error);
-      }
-    },
-  },
-  {
     name: 'webgl',
     package: '@flashmla/kernels-webgl',
     async load() {
@@ -57,17 +69,6 @@ export const backends: readonly BackendEntry[] = [
         return (await import('@flashmla/kernels-webgl')).provider;
       } catch (error) {
         return unusable('@flashmla/kernels-webgl', error);
-      }
-    },
-  },
-  {
-    name: 'cpu',
-    package: '@flashmla/kernels-cpu',
-    async load() {
-      try {
-        return (await import('@flashmla/kernels-cpu')).provider;
-      } catch (error) {
-        return unusable('@flashmla/kernels-cpu', error);
       }
     },
   },

@@ -7,17 +7,19 @@ import { type BackendReport, probe } from './probe.ts';
 import { type SelectOptions, selectFrom } from './select.ts';
 
 export { type ChromeTrace, chromeTrace, type TraceEvent } from './chrome-trace.ts';
-export { explainSelection } from './explain.ts';
+export { explain } from './explain.ts';
 export { measured } from './measured.ts';
+export type { Preference } from './preference.ts';
 export type { BackendReport } from './probe.ts';
 export { type OpSummary, type ProfileSummary, summarizeProfile } from './profile-summary.ts';
-export type { Preference } from './rank.ts';
 export { measureRoofline, type Roofline, rooflineMs } from './roofline.ts';
 export type { SelectOptions } from './select.ts';
 
 /**
- * Opens the best backend: cuda, webgpu, native, webgl, cpu, those in `prefer` first. One that is not installed, not
- * available or does not open is passed over. The caller disposes the backend.
+ * Opens the best backend. One in `require` or `prefer` is taken as it is. Otherwise, where several work, each is timed on
+ * a layer of an encoder, which is remembered for 30 days as other measurements are (`measured`): a later process opens
+ * the fastest at once. One that is not installed, not available, does not open or fails is passed over. `explain` tells
+ * what decided. The caller disposes the backend.
  *
  * @throws FlashMLAError 'backend-unavailable' with the reason of every backend when none will do, or when the one in
  * `require` won't; 'invalid-argument' for an unknown name; the signal's reason when it aborts
@@ -34,7 +36,7 @@ export function checkComputes(backend: Backend, dtype: FloatDType): Promise<void
   return checkComputesWith(probeBackends, backend, dtype);
 }
 
-/** What is known of every backend, in rank order, also of those that are not installed. Opens none. */
+/** What is known of every backend, also of those that are not installed. Opens none. */
 export async function probeBackends(): Promise<BackendReport[]> {
   const candidates = await Promise.all(backends.map(probe));
   return candidates.map(({ report }) => report);

@@ -32,13 +32,8 @@ export class Measurements {
     this.#storage = storage;
   }
 
-  get<T>(
-    backend: Backend,
-    key: string,
-    measure: () => Promise<T>,
-    accepts: (value: unknown) => value is T,
-  ): Promise<T> {
-    const device = deviceKey(backend);
+  /** @param device what it is a measurement of: the same text in every process, and another for another device */
+  get<T>(device: string, key: string, measure: () => Promise<T>, accepts: (value: unknown) => value is T): Promise<T> {
     const name = `${device}\n${key}`;
     const known = this.#values.get(name);
     if (known) return known as Promise<T>;
@@ -63,14 +58,14 @@ export class Measurements {
   }
 }
 
-const measurements = new Measurements(defaultStorage);
+export const measurements = new Measurements(defaultStorage);
 
 /**
  * The value of a measurement, taken once per device and key.
  *
  * Concurrent calls share one measurement; a failed one is not remembered. Values are JSON. They persist for 30 days: in
  * Node in the user's cache directory (the environment variable FLASHMLA_CACHE names another folder, empty = nothing is
- * kept), in browsers in localStorage.
+ * kept), in browsers in an IndexedDB of the page's origin, which workers have too.
  *
  * @param key what was measured, in full: sizes, options, the algorithm
  * @param measure takes the measurement; its errors are passed on
@@ -82,10 +77,10 @@ export function measured<T>(
   measure: () => Promise<T>,
   accepts: (value: unknown) => value is T = (_value): _value is T => true,
 ): Promise<T> {
-  return measurements.get(backend, key, measure, accepts);
+  return measurements.get(deviceKey(backend), key, measure, accepts);
 }
 
-function deviceKey({ name, device }: Backend): string {
+export function deviceKey({ name, device }: Backend): string {
   return [name, device.description, ...device.features, `threads=${device.threads ?? 'unknown'}`].join(' | ');
 }
 

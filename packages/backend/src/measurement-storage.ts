@@ -1,5 +1,6 @@
-// Where measurements outlive the process: a JSON file in the user's cache directory (Node, Deno, Bun), or localStorage
-// (browsers). Only text goes in and out; what it means is measured.ts's business.
+// Where measurements outlive the process: a JSON file in the user's cache directory (Node, Deno, Bun), or an IndexedDB
+// (browsers: workers, which backends mostly run in, have no localStorage). Only text goes in and out; what it means is
+// measured.ts's business.
 //
 // Errors are not caught here. Node is reached without an import of `node:` modules, so that bundlers for browsers need
 // no shims.
@@ -11,7 +12,9 @@ export interface MeasurementStorage {
   write(text: string): Promise<void>;
 }
 
-const itemName = 'flashmla-measurements';
+const databaseName = 'flashmla';
+const storeName = 'kept';
+const itemName = 'measurements';
 
 /** The storage of this runtime; undefined where there is none, or where FLASHMLA_CACHE is set to nothing. */
 export function defaultStorage(): MeasurementStorage | undefined {
@@ -20,7 +23,7 @@ export function defaultStorage(): MeasurementStorage | undefined {
     const folder = cacheFolder(node);
     return folder === undefined ? undefined : fileStorage(folder);
   }
-  return typeof globalThis.localStorage === 'undefined' ? undefined : itemStorage(globalThis.localStorage);
+  return typeof globalThis.indexedDB === 'undefined' ? undefined : databaseStorage(globalThis.indexedDB);
 }
 
 /** A file in `folder`, which is made when first written to. */
@@ -46,15 +49,31 @@ export function fileStorage(folder: string): MeasurementStorage {
   };
 }
 
-function itemStorage(items: Storage): MeasurementStorage {
+/** One text in one store; open only while it is used, so that it is in nobody's way. */
+function databaseStorage(databases: IDBFactory): MeasurementStorage {
+  async function transact<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+    const opening = databases.open(databaseName);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(storeName);
+    const database = await resultOf(opening);
+    try {
+      return await resultOf(act(database.transaction(storeName, mode).objectStore(storeName)));
+    } finally {
+      database.close();
+    }
+  }
   return {
-    async read() {
-      return items.getItem(itemName) ?? undefined;
-    },
+    read: () => transact('readonly', (store) => store.get(itemName) as IDBRequest<string | undefined>),
     async write(text) {
-      items.setItem(itemName, text);
+      await transact('readwrite', (store) => store.put(text, itemName));
     },
   };
+}
+
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 }
 
 function cacheFolder({ env, platform, getBuiltinModule }: NodeJS.Process): string | undefined {

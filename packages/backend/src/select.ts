@@ -1,71 +1,84 @@
-// Opening the best backend: candidates are tried in order, and if none will do, all their reasons are raised together.
+// Opening the best backend: the one that is asked for, or else the fastest, as it was measured on this device.
 
-import { type Backend, type BackendName, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { type Backend, describeValue, FlashMLAError } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
-import { type BackendReport, probe } from './probe.ts';
-import { orderOf, type Preference } from './rank.ts';
-import { messageOf } from './unusable.ts';
+import { remember } from './explain.ts';
+import { type Measurements, measurements } from './measured.ts';
+import { checkPreference, type Preference } from './preference.ts';
+import { fastestFirst, rank } from './ranking.ts';
+import { Search, type Usable } from './search.ts';
 
 export interface SelectOptions extends Preference {
-  /** Stops the search; a backend that opened meanwhile is disposed. */
+  /** Stops the search and what is being measured; whatever opened meanwhile is disposed. */
   signal?: AbortSignal;
   /** Threads that compute, for backends that have them; default: the cores there are. */
   threads?: number;
+  /** Length of the inputs to come: a GPU often wins only on long ones. Default 512. */
+  tokens?: number;
 }
 
-/** `selectBackend` over any list of entries. */
-export async function selectFrom(entries: readonly BackendEntry[], options: SelectOptions = {}): Promise<Backend> {
-  const { signal } = options;
-  const reports = new Map<BackendName, BackendReport>();
-  const failures: unknown[] = [];
-  const order = orderOf(
+/** Lengths that backends are timed with. Each stands for lengths up to twice its own, the last for all longer ones. */
+const sizes = [128, 512, 2048] as const;
+
+/** `selectBackend` over any list of entries, and with any place to keep measurements. */
+export async function selectFrom(
+  entries: readonly BackendEntry[],
+  options: SelectOptions = {},
+  kept: Measurements = measurements,
+): Promise<Backend> {
+  const { require, prefer = [], threads, signal } = options;
+  checkPreference(
     entries.map(({ name }) => name),
     options,
   );
-  for (const name of order) {
-    signal?.throwIfAborted();
-    const { report, provider } = await probe(entries.find((entry) => entry.name === name)!);
-    reports.set(name, report);
-    if (!report.available || !provider) continue;
-    signal?.throwIfAborted();
-    try {
-      return await unlessAborted(await provider.open(openOptions(options)), signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      // What is wrong with an argument is wrong on every backend.
-      if (error instanceof FlashMLAError && error.code === 'invalid-argument') throw error;
-      failures.push(error);
-      reports.set(name, { ...report, available: false, reason: `could not be opened: ${messageOf(error)}` });
-    }
+  const tokens = sizeOf(options.tokens);
+  const search = new Search({ ...(threads !== undefined && { threads }), ...(signal && { signal }) });
+
+  const how = require === undefined ? 'preferred' : 'required';
+  for (const name of require === undefined ? prefer : [require]) {
+    const [named] = await search.probe(entries.filter((entry) => entry.name === name));
+    const backend = named && (await search.open(named));
+    if (backend) return remember(backend, { how, reports: search.reports });
   }
-  for (const entry of entries) {
-    if (!reports.has(entry.name)) reports.set(entry.name, (await probe(entry)).report);
-  }
-  throw unavailable([...reports.values()], options.require, failures);
+
+  const usable = await search.probe(entries);
+  if (require !== undefined) throw search.failure(require);
+  if (usable.length > 1) return fastest(usable, tokens, search, kept);
+  const [only] = usable;
+  const backend = only && (await search.open(only));
+  if (!backend) throw search.failure(undefined);
+  return remember(backend, { how: 'only', reports: search.reports });
 }
 
-async function unlessAborted(backend: Backend, signal: AbortSignal | undefined): Promise<Backend> {
-  if (signal?.aborted) await backend.dispose();
+/** What was measured before opens the winner and nothing else; what is measured now has it open already. */
+async function fastest(
+  candidates: readonly Usable[],
+  tokens: number,
+  search: Search,
+  kept: Measurements,
+): Promise<Backend> {
+  const { signal } = search.openOptions;
+  const { outcomes, winner, errors } = await rank(candidates, tokens, search.openOptions, kept);
+  if (signal?.aborted) await winner?.dispose();
   signal?.throwIfAborted();
-  return backend;
+  for (const outcome of outcomes) {
+    if (!('failure' in outcome)) continue;
+    search.passOver(outcome.name, `failed when it was measured: ${outcome.failure}`, errors.get(outcome.name));
+  }
+  let backend = winner;
+  for (const name of backend ? [] : fastestFirst(outcomes)) {
+    backend ??= await search.open(candidates.find(({ report }) => report.name === name)!);
+  }
+  if (!backend) throw search.failure(undefined);
+  return remember(backend, { how: 'measured', reports: search.reports, tokens, outcomes });
 }
 
-function openOptions({ threads, signal }: SelectOptions): OpenOptions {
-  return { ...(threads !== undefined && { threads }), ...(signal && { signal }) };
-}
-
-function unavailable(
-  reports: readonly BackendReport[],
-  required: BackendName | undefined,
-  failures: readonly unknown[],
-): FlashMLAError {
-  const reasons = reports
-    .map(({ name, available, reason }) => `${name}: ${available ? 'available, ' : ''}${reason}`)
-    .join('; ');
-  const message =
-    required === undefined
-      ? `[backend] no backend can be opened here. Install or mend one of them. ${reasons}.`
-      : `[backend] '${required}' was required and can't be opened here. Mend what is named, or ask for another or for none. ${reasons}.`;
-  const cause = failures.length > 0 ? { cause: new AggregateError(failures, 'backends that failed to open') } : {};
-  return new FlashMLAError('backend-unavailable', message, cause);
+function sizeOf(tokens: number = 512): number {
+  if (!Number.isSafeInteger(tokens) || tokens < 1) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[backend] tokens is ${describeValue(tokens)}; expected a whole number from 1 on, the length of the inputs to come. Leave it out for 512.`,
+    );
+  }
+  return sizes.find((size) => tokens <= 2 * size) ?? sizes[2];
 }

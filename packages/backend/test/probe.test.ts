@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { explainSelection, probeBackends } from '../src/index.ts';
-import { type BackendReport, probe } from '../src/probe.ts';
+import { probeBackends } from '../src/index.ts';
+import { probe } from '../src/probe.ts';
 import { unusable } from '../src/unusable.ts';
 import { entry } from './fakes.ts';
 
 describe('probeBackends', () => {
-  it('reports all five in rank order, also those whose package is not there', async () => {
+  it('reports all five, also those whose package is not there', async () => {
     const reports = await probeBackends();
-    expect(reports.map(({ name }) => name)).toEqual(['cuda', 'webgpu', 'native', 'webgl', 'cpu']);
+    expect(reports.map(({ name }) => name)).toEqual(['cpu', 'native', 'cuda', 'webgpu', 'webgl']);
     expect(reports.find(({ name }) => name === 'native')).toEqual({
       name: 'native',
       installed: false,
@@ -57,31 +57,5 @@ describe('a package that gives no provider', () => {
   ])('is installed, but broken: %s', (message) => {
     const reason = `installed, but importing it failed: ${message}`;
     expect(unusable(name, new Error(message))).toEqual({ installed: true, reason });
-  });
-});
-
-describe('explainSelection', () => {
-  const reports: BackendReport[] = [
-    { name: 'cuda', installed: false, available: false, reason: 'not installed: npm i @flashmla/kernels-cuda' },
-    { name: 'webgpu', installed: true, available: true, reason: 'runs', device: 'an adapter' },
-    { name: 'cpu', installed: true, available: true, reason: 'runs', device: 'WASM, 2 threads' },
-  ];
-
-  it('says what was passed over and why', () => {
-    expect(explainSelection(reports)).toBe(
-      'webgpu, the best one available: an adapter; passed over: cuda (not installed: npm i @flashmla/kernels-cuda)',
-    );
-  });
-
-  it('says what the caller asked for', () => {
-    expect(explainSelection(reports, { prefer: ['cpu'] })).toBe('cpu, as preferred: WASM, 2 threads');
-    expect(explainSelection(reports, { prefer: ['cuda', 'cpu'] })).toContain('cpu, the best preferred one available');
-    expect(explainSelection(reports, { require: 'cpu' })).toBe('cpu, as required: WASM, 2 threads');
-  });
-
-  it('says that nothing will do', () => {
-    expect(explainSelection(reports, { require: 'cuda' })).toBe(
-      'no backend: cuda (not installed: npm i @flashmla/kernels-cuda)',
-    );
   });
 });

@@ -1,8 +1,14 @@
 import { type Backend, FlashMLAError } from '@flashmla/tensor';
 import { describe, expect, it, vi } from 'vitest';
+import type { BackendEntry } from '../src/backends.ts';
 import { selectBackend } from '../src/index.ts';
-import { selectFrom } from '../src/select.ts';
+import { Measurements } from '../src/measured.ts';
+import { type SelectOptions, selectFrom } from '../src/select.ts';
 import { entry, fakeBackend, missing } from './fakes.ts';
+
+/** As in a new process, on a device on which nothing was measured yet. */
+const select = (entries: readonly BackendEntry[], options?: SelectOptions) =>
+  selectFrom(entries, options, new Measurements(() => undefined));
 
 async function failureOf(work: Promise<unknown>): Promise<FlashMLAError> {
   const error = await work.then(
@@ -14,40 +20,43 @@ async function failureOf(work: Promise<unknown>): Promise<FlashMLAError> {
 }
 
 describe('selectBackend', () => {
-  it('takes the first available one in rank order', async () => {
+  it('takes the only one that is available', async () => {
     const unavailable = entry('webgpu', { probe: async () => ({ available: false, reason: 'no adapter' }) });
-    const backend = await selectFrom([missing('cuda'), unavailable, entry('webgl'), entry('cpu')]);
+    const backend = await select([missing('cuda'), unavailable, entry('webgl')]);
     expect(backend.name).toBe('webgl');
   });
 
-  it('tries the preferred ones first, then the others', async () => {
+  it('tries the preferred ones in their order, then the others', async () => {
     const entries = [entry('cuda'), entry('webgpu'), entry('cpu')];
-    expect((await selectFrom(entries, { prefer: ['cpu', 'webgpu'] })).name).toBe('cpu');
-    expect((await selectFrom([entry('webgpu'), missing('cpu')], { prefer: ['cpu'] })).name).toBe('webgpu');
+    expect((await select(entries, { prefer: ['cpu', 'webgpu'] })).name).toBe('cpu');
+    expect((await select([entry('webgpu'), missing('cpu')], { prefer: ['cpu'] })).name).toBe('webgpu');
+    const broken = entry('cuda', { open: () => Promise.reject(new Error('driver too old')) });
+    expect((await select([broken, entry('webgpu'), entry('cpu')], { prefer: ['cuda', 'cpu'] })).name).toBe('cpu');
   });
 
-  it('opens only what it takes', async () => {
-    const open = vi.fn(async () => fakeBackend('cuda'));
-    await selectFrom([entry('cuda', { open }), entry('cpu')], { require: 'cpu' });
+  it.each([{ prefer: ['cuda'] }, { require: 'cuda' }] as const)('looks at nothing else with %j', async (options) => {
+    const [probe, open] = [vi.fn(), vi.fn()];
+    await select([entry('cpu', { probe, open }), entry('cuda')], options);
+    expect(probe).not.toHaveBeenCalled();
     expect(open).not.toHaveBeenCalled();
   });
 
   it('goes on to the next when opening fails', async () => {
     const broken = entry('cuda', { open: () => Promise.reject(new Error('driver too old')) });
-    expect((await selectFrom([broken, entry('cpu')])).name).toBe('cpu');
+    expect((await select([broken, entry('cpu')])).name).toBe('cpu');
   });
 
   it('hands threads and signal to the provider, and nothing that was not given', async () => {
     const open = vi.fn(async () => fakeBackend('cpu'));
     const { signal } = new AbortController();
-    await selectFrom([entry('cpu', { open })], { threads: 3, signal });
-    await selectFrom([entry('cpu', { open })]);
+    await select([entry('cpu', { open })], { threads: 3, signal });
+    await select([entry('cpu', { open })]);
     expect(open.mock.calls).toEqual([[{ threads: 3, signal }], [{}]]);
   });
 
   it('raises every reason when none can be opened, with the failures as the cause', async () => {
     const error = await failureOf(
-      selectFrom([
+      select([
         missing('cuda'),
         entry('webgpu', { probe: () => Promise.reject(new Error('adapter lost\nat line 1')) }),
         entry('native', { load: { installed: true, reason: 'installed, but importing it failed: bad ELF' } }),
@@ -66,7 +75,7 @@ describe('selectBackend', () => {
 
   it('raises one error with every reason when a required one is missing', async () => {
     const open = vi.fn(async () => fakeBackend('cpu'));
-    const error = await failureOf(selectFrom([missing('cuda'), entry('cpu', { open })], { require: 'cuda' }));
+    const error = await failureOf(select([missing('cuda'), entry('cpu', { open })], { require: 'cuda' }));
     expect(error.code).toBe('backend-unavailable');
     expect(error.message).toContain("'cuda' was required");
     expect(error.message).toContain('cuda: not installed: npm i @flashmla/kernels-cuda');
@@ -75,7 +84,7 @@ describe('selectBackend', () => {
   });
 
   it.each([{ require: 'gpu' }, { prefer: ['cpu', 'gpu'] }])('refuses an unknown name: %j', async (options) => {
-    const error = await failureOf(selectFrom([entry('cuda'), entry('cpu')], options as never));
+    const error = await failureOf(select([entry('cuda'), entry('cpu')], options as never));
     expect(error.code).toBe('invalid-argument');
     expect(error.message).toBe(
       `[backend] ${Object.keys(options)[0]} names 'gpu', which is no backend; use 'cuda', 'cpu'.`,
@@ -86,20 +95,24 @@ describe('selectBackend', () => {
     const refusal = new FlashMLAError('invalid-argument', 'threads is 0');
     const open = vi.fn(async () => fakeBackend('cpu'));
     const entries = [entry('cuda', { open: () => Promise.reject(refusal) }), entry('cpu', { open })];
-    await expect(selectFrom(entries, { threads: 0 })).rejects.toBe(refusal);
+    await expect(select(entries, { threads: 0 })).rejects.toBe(refusal);
     expect(open).not.toHaveBeenCalled();
   });
 
+  it.each([0, 1.5, '512'])('refuses a length that is none: %j', async (tokens) => {
+    const error = await failureOf(select([entry('cpu')], { tokens: tokens as never }));
+    expect(error.code).toBe('invalid-argument');
+    expect(error.message).toMatch(/^\[backend\] tokens is .*; expected a whole number from 1 on/);
+  });
+
   it('refuses a preference that is no list', async () => {
-    const error = await failureOf(selectFrom([entry('cpu')], { prefer: 'cpu' as never }));
+    const error = await failureOf(select([entry('cpu')], { prefer: 'cpu' as never }));
     expect(error.code).toBe('invalid-argument');
     expect(error.message).toBe("[backend] prefer is the string 'cpu'; expected a list of names, such as ['cpu'].");
   });
 
   it('stops when the signal aborts, and keeps nothing open', async () => {
-    await expect(selectFrom([entry('cpu')], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
-      'enough',
-    );
+    await expect(select([entry('cpu')], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
 
     const controller = new AbortController();
     const late = fakeBackend('cpu');
@@ -109,7 +122,7 @@ describe('selectBackend', () => {
     };
     const second = vi.fn(async () => fakeBackend('cpu'));
     const entries = [entry('cuda', { open }), entry('cpu', { open: second })];
-    await expect(selectFrom(entries, { signal: controller.signal })).rejects.toThrow('too late');
+    await expect(select(entries, { signal: controller.signal })).rejects.toThrow('too late');
     expect(late.disposals).toBe(1);
     expect(second).not.toHaveBeenCalled();
   });

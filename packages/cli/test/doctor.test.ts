@@ -4,11 +4,14 @@ import { failureOf, flashmla, flashmlaJson, slow } from './support/cli.ts';
 
 describe('flashmla doctor', slow, () => {
   it('reports every backend, also those that are not installed', async () => {
-    const { node, backends } = await flashmlaJson<{ node: string; backends: BackendReport[] }>('doctor');
+    const { node, backends, why } = await flashmlaJson<{ node: string; backends: BackendReport[]; why: string }>(
+      'doctor',
+    );
     expect(node).toBe(process.version);
-    expect(backends.map(({ name }) => name)).toEqual(['cuda', 'webgpu', 'native', 'webgl', 'cpu']);
+    expect(backends.map(({ name }) => name)).toEqual(['cpu', 'native', 'cuda', 'webgpu', 'webgl']);
     for (const report of backends) expect(report.reason).not.toBe('');
-    expect(backends.at(-1)).toMatchObject({ installed: true, available: true, device: expect.any(String) });
+    expect(backends[0]).toMatchObject({ installed: true, available: true, device: expect.any(String) });
+    expect(why).toMatch(/^[a-z]+, the (fastest|only one that works) here: /);
   });
 
   it('prints a table and what is in use', async () => {

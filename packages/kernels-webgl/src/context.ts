@@ -23,12 +23,6 @@ export function openContext(): Found {
   return { gl, renderer: rendererOf(gl) };
 }
 
-/**
- * Whether a renderer is the CPU, by the names of those there are. The context attribute failIfMajorPerformanceCaveat is
- * meant to tell, but Chromium 156 gives a context on SwiftShader all the same.
- */
-export const isSoftware = (renderer: string): boolean => /swiftshader|llvmpipe|softpipe|basic render/i.test(renderer);
-
 /** Browsers keep few contexts, and drop the oldest when there are too many: one that is not needed must be given back. */
 export function closeContext(gl: WebGL2RenderingContext): void {
   if (!gl.isContextLost()) gl.getExtension('WEBGL_lose_context')?.loseContext();

@@ -1,7 +1,7 @@
 // Probing and opening: whether this browser computes on WebGL2, and whether gpu.js is there.
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
-import { closeContext, isSoftware, openContext } from './context.ts';
+import { closeContext, openContext } from './context.ts';
 import { Device } from './device.ts';
 import { loadGpuJs } from './gpu-js.ts';
 import { type GivenDevice, WebGLBackend } from './webgl-backend.ts';
@@ -25,11 +25,6 @@ const limitsOf = (gl: WebGL2RenderingContext, memoryBytes: number) => ({
 
 const describe = (renderer: string) => `WebGL2 through gpu.js, ${renderer}`;
 
-/** Dozens of times slower than the CPU backend, which would be passed over for it. Who wants it all the same opens it. */
-const software = (renderer: string) =>
-  `WebGL2 is computed by the CPU here (${renderer}), much slower than @flashmla/kernels-cpu; turn hardware acceleration ` +
-  'on, or open this backend by its provider';
-
 export const provider: WebGLBackendProvider = {
   name: 'webgl',
 
@@ -40,7 +35,6 @@ export const provider: WebGLBackendProvider = {
     try {
       await loadGpuJs();
       const description = describe(renderer);
-      if (isSoftware(renderer)) return { available: false, reason: software(renderer) };
       const limits = limitsOf(gl, MEMORY_BYTES);
       return { available: true, reason: description, device: description, features: FEATURES, limits };
     } catch (error) {

@@ -15,6 +15,17 @@ export const shaderStageCompute = 4;
 /** Dawn crashes when the object that made its adapters is collected: https://www.npmjs.com/package/webgpu */
 let dawn: GPU | undefined;
 
+/**
+ * Whether there may be a Vulkan driver to find. Dawn takes a tenth of a second to see that there is none, and warns about
+ * it on stderr in words that no option turns off; a machine without a GPU shall not pay for this package being there.
+ */
+function mayHaveVulkan({ env, platform, getBuiltinModule }: NodeJS.Process): boolean {
+  if (platform !== 'linux' || env.VK_DRIVER_FILES || env.VK_ICD_FILENAMES) return true;
+  const { existsSync, readdirSync } = getBuiltinModule('node:fs');
+  if (existsSync('/dev/nvidiactl') || existsSync('/dev/dxg')) return true;
+  return existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'));
+}
+
 /** The entry to WebGPU, or why there is none. */
 export async function findGpu(): Promise<GPU | string> {
   const platform = globalThis.navigator?.gpu;
@@ -23,6 +34,9 @@ export async function findGpu(): Promise<GPU | string> {
     return globalThis.isSecureContext === false
       ? 'WebGPU needs a secure context; serve the page over https or from localhost'
       : 'this browser has no WebGPU; update it, or use another backend';
+  }
+  if (!mayHaveVulkan(globalThis.process)) {
+    return 'this machine has no GPU; VK_DRIVER_FILES can name a Vulkan driver in software';
   }
   try {
     // Native code, which no bundler shall take: `browser` in package.json keeps it out of what is built for browsers,

@@ -28,9 +28,8 @@ export const provider: WebGpuBackendProvider = {
     if (typeof adapter === 'string') return { available: false, reason: adapter };
     const device = describe(adapter.info);
     return {
-      // Opening it is possible all the same; to be chosen by itself it is too slow.
-      available: !isSoftware(adapter.info),
-      reason: isSoftware(adapter.info) ? `the only adapter runs on the CPU: ${device}` : device,
+      available: true,
+      reason: device,
       device,
       features: namesOf(adapter.features),
       limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
@@ -86,12 +85,8 @@ async function findAdapter({ powerPreference }: WebGpuOpenOptions): Promise<GPUA
 }
 
 /** 'NVIDIA hopper, NVIDIA H100 80GB HBM3', or what of it is known. */
-function describe({ vendor, architecture, description, device }: GPUAdapterInfo): string {
+function describe({ vendor, architecture, description, device, isFallbackAdapter }: GPUAdapterInfo): string {
   const parts = [[vendor, architecture].filter(Boolean).join(' '), description || device].filter(Boolean);
-  return parts.join(', ') || 'a GPU that gives no name';
-}
-
-/** Adapters that compute on the CPU, more slowly than the CPU backend does. */
-function isSoftware(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(describe(info));
+  const name = parts.join(', ') || 'a GPU that gives no name';
+  return isFallbackAdapter ? `${name} (computed by the CPU)` : name;
 }

@@ -26,9 +26,9 @@ export function testConformance(name: string, open: () => Promise<Backend>, opti
 }
 
 /**
- * Gives what registers groups of tests on the device that `provider` finds, also on one that it does not offer because the
- * CPU computes it. Where there is none a skipped test says so, unless FLASHMLA_REQUIRE names the backend: then it fails.
- * FLASHMLA_ADAPTER names a part of the device's description that must be there.
+ * Gives what registers groups of tests on the device that `provider` finds. Where there is none a skipped test says so,
+ * unless FLASHMLA_REQUIRE names the backend: then it fails. FLASHMLA_ADAPTER names a part of the device's description that
+ * must be there.
  */
 export async function suiteOnDevice({ name: backend, probe }: BackendProvider) {
   const { FLASHMLA_REQUIRE = '', FLASHMLA_ADAPTER = '' } = process.env;

@@ -1,18 +1,18 @@
-// The files of a model, in memory or as the browser's handles. They are fetched whole: a kept response of a service
-// worker has no ranges, and the shipped model is small.
+// The files of a model, in memory. They are fetched whole: a kept response of a service worker has no ranges, and the
+// shipped model is small.
 
 import type { ModelFiles } from '@flashmla/model-swap';
 import { FlashMLAError } from '@flashmla/tensor';
-import type { LoadEvent, ModelChoice } from './protocol.ts';
+import type { LoadEvent } from './protocol.ts';
 
-export async function modelFiles(
-  choice: ModelChoice,
+/** @param urls by the files' names */
+export async function fetchFiles(
+  urls: Readonly<Record<string, string>>,
   report: (event: LoadEvent) => void,
   signal: AbortSignal,
 ): Promise<ModelFiles> {
-  if ('files' in choice) return choice.files;
   const responses = await Promise.all(
-    Object.entries(choice.urls).map(async ([name, url]) => ({ name, response: await get(url, signal) })),
+    Object.entries(urls).map(async ([name, url]) => ({ name, response: await get(url, signal) })),
   );
   const lengths = responses.map(({ response: { headers } }) =>
     // A compressed response's length says nothing of what comes out.

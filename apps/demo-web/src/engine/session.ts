@@ -1,12 +1,22 @@
 // What is open in the worker: one backend and one model on it. The calls of protocol.ts are its methods.
 
-import { explainSelection, probeBackends, selectBackend } from '@flashmla/backend';
+import { explain, probeBackends, selectBackend } from '@flashmla/backend';
 import { recommendK } from '@flashmla/gating';
-import { type EncoderModel, loadModel } from '@flashmla/model-swap';
+import { type EncoderModel, loadModel, type ModelFiles } from '@flashmla/model-swap';
 import { type Backend, FlashMLAError } from '@flashmla/tensor';
 import { analyse } from './analyse.ts';
-import { modelFiles } from './model-files.ts';
-import type { LoadEvent, Opened, OpenRequest, Planned, PlanRequest, Probe, RunEvent, RunRequest } from './protocol.ts';
+import { fetchFiles } from './model-files.ts';
+import type {
+  LoadEvent,
+  ModelChoice,
+  Opened,
+  OpenRequest,
+  Planned,
+  PlanRequest,
+  Probe,
+  RunEvent,
+  RunRequest,
+} from './protocol.ts';
 
 interface Open {
   readonly backend: Backend;
@@ -15,6 +25,8 @@ interface Open {
 
 export class Session {
   #open: Open | undefined;
+  /** What was fetched last: the same model on another backend is not fetched again. */
+  #fetched: { readonly urls: string; readonly files: ModelFiles } | undefined;
 
   async probe(): Promise<Probe> {
     return { reports: await probeBackends() };
@@ -27,10 +39,9 @@ export class Session {
     signal: AbortSignal,
   ): Promise<Opened> {
     await this.#close();
-    const preference = wanted === undefined ? {} : { require: wanted };
     // Fetching and opening go side by side.
-    const fetching = modelFiles(choice, report, signal);
-    const opening = selectBackend({ ...preference, signal });
+    const fetching = this.#files(choice, report, signal);
+    const opening = selectBackend({ signal, ...(wanted !== undefined && { require: wanted }) });
     const [fetched, opened] = await Promise.allSettled([fetching, opening]);
     if (opened.status === 'rejected') throw opened.reason;
     const backend = opened.value;
@@ -44,7 +55,7 @@ export class Session {
       return {
         backend: backend.name,
         device: backend.device.description,
-        why: explainSelection(await probeBackends(), preference),
+        why: explain(backend),
         isolated: globalThis.crossOriginIsolated,
         model: { name: choice.name, layers, heads, headDim, modelDim, maxTokens, labels: model.labels },
       };
@@ -78,6 +89,15 @@ export class Session {
   ): Promise<null> {
     await analyse(this.#opened().model, request, report, signal);
     return null;
+  }
+
+  async #files(choice: ModelChoice, report: (event: LoadEvent) => void, signal: AbortSignal): Promise<ModelFiles> {
+    if ('files' in choice) return choice.files;
+    const urls = JSON.stringify(choice.urls);
+    if (this.#fetched?.urls !== urls) {
+      this.#fetched = { urls, files: await fetchFiles(choice.urls, report, signal) };
+    }
+    return this.#fetched.files;
   }
 
   #opened(): Open {

@@ -30,7 +30,7 @@ export class SettingsPanel {
     );
     this.#gate.replaceChildren(...Object.keys(gates).map((name) => option(name, name)));
     this.#precision.replaceChildren(...precisions.map((name) => option(name, name)));
-    this.#backend.replaceChildren(option('', 'the best here'));
+    this.#backend.replaceChildren(option('', 'automatic: the fastest here'));
     for (const select of [this.#k, this.#gate]) select.addEventListener('change', onChange);
     for (const select of [this.#precision, this.#backend]) select.addEventListener('change', onReopen);
     this.#gate.addEventListener('change', () => this.#explainGate());
@@ -50,7 +50,7 @@ export class SettingsPanel {
   showBackends(reports: readonly BackendReport[]): void {
     const chosen = this.#backend.value;
     this.#backend.replaceChildren(
-      option('', 'the best here'),
+      option('', 'automatic: the fastest here'),
       ...reports.map(({ name, available }) =>
         option(name, available ? name : `${name} (not here)`, { disabled: !available, selected: name === chosen }),
       ),

@@ -7,9 +7,19 @@ import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
 import type { Page } from 'playwright-core';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { done, expectAnswers, figuresOf, previewSite, root, runs, textOf } from './site.ts';
+import { done, expectAnswers, figuresOf, inEngine, previewSite, root, runs, status, textOf } from './site.ts';
 
 const megabytes = (text: string | undefined) => Number(/([\d.]+) MB/.exec(text!)![1]);
+
+/** How many WebGPU devices the engine opens. */
+const countDevices = `
+  globalThis.devices = 0;
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (...options) {
+    globalThis.devices += 1;
+    return requestDevice.apply(this, options);
+  };
+`;
 
 describeInBrowser('the page', (open) => {
   let site: Site;
@@ -33,7 +43,9 @@ describeInBrowser('the page', (open) => {
     expect(await page.locator('#latency-table tbody th').allTextContents()).toEqual(['128', '256', '512', '900']);
     expect(await page.locator('#latency svg circle').count()).toBe(8);
     expect(await page.locator('.head canvas').count()).toBe(16);
-    expect(await textOf(page, 'why')).toMatch(/^cpu, the best one available: \d+ threads?, WASM/);
+    expect(await textOf(page, 'why')).toMatch(
+      /^cpu, the fastest here: \d+ threads?, WASM.*a layer of 512 tokens takes [\d.]+ ms, on webgpu .*, on webgl /,
+    );
     expect(await page.locator('#backends li').count()).toBe(5);
     await page.close();
   });
@@ -61,9 +73,56 @@ describeInBrowser('the page', (open) => {
     await runs(page, () => page.getByLabel('Gate').selectOption('static'));
     expect(await textOf(page, 'gate-note')).toMatch(/^Static: a window/);
     const said = await runs(page, () => page.getByLabel('Backend', { exact: true }).selectOption('cpu'));
-    expect(said).toEqual(expect.arrayContaining(['Opening the backend', 'Fetching the model', 'Loading the model']));
+    // The model is there: it is not fetched again.
+    expect(said.slice(0, 2)).toEqual(['Opening the backend', 'Loading the model']);
     expect(await textOf(page, 'why')).toMatch(/^cpu, as required/);
     expect(await page.getByLabel('Precision').locator('option').allTextContents()).toEqual(['float32']);
+    await page.close();
+  });
+
+  test('the backend is switched at run time; the text stays, what runs is cancelled, the reason follows', async () => {
+    const page = await open(site.url);
+    await done(page);
+    const text = page.getByLabel('Text to read');
+    await text.fill('A long and moving film about a ferry. '.repeat(600));
+    await page.getByRole('button', { name: 'Read it both ways' }).click();
+    await status(page, /4096 tokens/);
+    // Short, for the GPUs of this browser are computed by the CPU.
+    await text.fill('A warm film.');
+    const backend = page.getByLabel('Backend', { exact: true });
+    for (const [name, device] of [
+      ['webgpu', /swiftshader/i],
+      ['webgl', /WebGL2 through gpu.js, .*SwiftShader/],
+      ['cpu', /threads?, WASM/],
+    ] as const) {
+      const said = await runs(page, () => backend.selectOption(name));
+      expect(said).toContain('Loading the model');
+      expect(await textOf(page, 'why')).toMatch(new RegExp(`^${name}, as required, without measuring: `));
+      expect(await textOf(page, 'why')).toMatch(device);
+      await expectAnswers(page, 'positive');
+      expect(await text.inputValue()).toBe('A warm film.');
+    }
+    await runs(page, () => backend.selectOption('automatic: the fastest here'));
+    expect(await textOf(page, 'why')).toMatch(/^cpu, the fastest here: /);
+    await page.close();
+  });
+
+  test('backends are measured on the first visit, and known on the next', async () => {
+    const page = await open('about:blank');
+    await page.addInitScript(() => {
+      // Without the service worker, for what it answers can't be added to.
+      Object.defineProperty(navigator, 'serviceWorker', { value: undefined });
+    });
+    await inEngine(page, countDevices);
+    await page.goto(site.url);
+    await done(page);
+    const devices = () => page.workers()[0]!.evaluate(() => (globalThis as unknown as { devices: number }).devices);
+    expect(await devices()).toBe(1);
+    const why = await textOf(page, 'why');
+    await page.reload();
+    await done(page);
+    expect(await devices()).toBe(0);
+    expect(await textOf(page, 'why')).toBe(why);
     await page.close();
   });
 
@@ -131,7 +190,7 @@ describeInBrowser('the page', (open) => {
       const page = await open(server.resolvedUrls!.local[0]!);
       await done(page);
       await expectAnswers(page, 'positive');
-      expect(await textOf(page, 'why')).toContain('webgpu (');
+      expect(await textOf(page, 'why')).toContain('native, cuda (not installed)');
       await page.close();
     } finally {
       await server.close();

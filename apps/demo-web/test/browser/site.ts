@@ -17,6 +17,15 @@ export async function previewSite(): Promise<Site> {
   return { url: server.resolvedUrls!.local[0]!, close: () => server.close() };
 }
 
+/** Runs a script in the worker that computes, before the worker's own code. */
+export const inEngine = (page: Page, script: string) =>
+  page.route('**/assets/worker-*.js', async (route) => {
+    const response = await route.fetch();
+    const body = await response.text();
+    const isEngine = body.includes('cancel');
+    await route.fulfill({ response, body: isEngine ? `${script}${body}` : body });
+  });
+
 /** Waits until the status says it. */
 export const status = (page: Page, text: string | RegExp) =>
   page.locator('#status').filter({ hasText: text }).waitFor({ timeout: patience });

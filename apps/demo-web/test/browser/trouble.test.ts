@@ -3,7 +3,7 @@
 import { describeInBrowser, type Site } from '@flashmla/browser-testing';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { done, expectAnswers, patience, previewSite, runs, status, textOf } from './site.ts';
+import { done, expectAnswers, inEngine, patience, previewSite, runs, status, textOf } from './site.ts';
 
 /** Runs in the worker before its own code: lets a test take the GPU away. */
 const loser = `
@@ -87,12 +87,7 @@ describeInBrowser('trouble', (open) => {
   /** The page, whose engine runs `before` first. */
   const openWith = async (before: string): Promise<Page> => {
     const page = await open('about:blank');
-    await page.route('**/assets/worker-*.js', async (route) => {
-      const response = await route.fetch();
-      const body = await response.text();
-      const isEngine = body.includes('cancel');
-      await route.fulfill({ response, body: isEngine ? `${before}${body}` : body });
-    });
+    await inEngine(page, before);
     await page.goto(site.url);
     await done(page);
     return page;

@@ -1,19 +1,20 @@
 // flashmla doctor: what this machine has to run on, and why the rest is not used.
 
-import { type BackendReport, explainSelection, probeBackends } from '@flashmla/backend';
+import { type BackendReport, explain, probeBackends } from '@flashmla/backend';
 import { command } from '../command.ts';
 import { badInput } from '../errors.ts';
+import { withBackend } from '../opening.ts';
 import { backendOption, parseBackend } from '../options.ts';
 import { none, table } from '../output.ts';
 
 export const doctor = command({
   name: 'doctor',
-  summary: 'Which backends are installed and work here, and why the others do not.',
+  summary: 'Which backends are installed and work here, which is in use, and why.',
   usage: '[--backend NAME]',
   details: 'With --backend, it fails unless that backend can be used.',
   options: { backend: backendOption },
 
-  async run(values) {
+  async run(values, context) {
     const require = parseBackend(values.backend);
     const backends = await probeBackends();
     const wanted = backends.find(({ name }) => name === require);
@@ -22,13 +23,10 @@ export const doctor = command({
         `the backend ${wanted.name} can't be used here: ${wanted.reason}. Mend that, or leave --backend out.`,
       );
     }
-    const choice = explainSelection(
-      backends.filter(({ available }) => available),
-      require === undefined ? {} : { require },
-    );
+    const why = await withBackend(values, context, async (backend) => explain(backend));
     const { version: node, platform, arch } = process;
-    const text = `Node ${node} on ${platform} ${arch}\n\n${table(columns, backends)}\nIn use: ${choice}\n`;
-    return { json: { node, backends }, text };
+    const text = `Node ${node} on ${platform} ${arch}\n\n${table(columns, backends)}\nIn use: ${why}\n`;
+    return { json: { node, backends, why }, text };
   },
 });
 

@@ -1,19 +1,10 @@
 // flashmla plan: what running a model will take at a length, before anything is allocated.
 
-import { explainSelection, probeBackends } from '@flashmla/backend';
+import { explain } from '@flashmla/backend';
 import { planModel } from '@flashmla/model-swap';
 import { command } from '../command.ts';
 import { shippedModel, withBackend } from '../opening.ts';
-import {
-  backendOption,
-  dtypeOption,
-  kOption,
-  modelOption,
-  parseBackend,
-  parseDType,
-  parseWhole,
-  required,
-} from '../options.ts';
+import { backendOption, dtypeOption, kOption, modelOption, parseDType, parseWhole, required } from '../options.ts';
 import { formatBytes, formatFlops, table } from '../output.ts';
 
 export const plan = command({
@@ -35,12 +26,11 @@ export const plan = command({
     const tokens = parseWhole('tokens', required('tokens', values.tokens, '4096'), 1)!;
     const k = parseWhole('k', values.k, 1);
     const dtype = parseDType(values.dtype);
-    const require = parseBackend(values.backend);
     return withBackend(values, context, async (backend) => {
       const source = values.model ?? (await shippedModel());
       const options = { tokens, backend, dtype, signal: context.signal, ...(k !== undefined && { k }) };
       const planned = await planModel(source, options);
-      const why = explainSelection(await probeBackends(), require === undefined ? {} : { require });
+      const why = explain(backend);
       const { bytes, denseBytes, flops, denseFlops } = planned;
       const cut = planned.tokens < tokens ? `, the most this model takes (${tokens} were asked for)` : '';
       const rows = [

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelUrl } from '@flashmla/model-sentiment';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { withoutDawnNotices } from '../../../../tooling/build/dawn-notices.ts';
 
 /** Starts a process, measures a crossover, fits gates: seconds where the cores are free, more where they are not. */
 export const slow = { timeout: 180_000 };
@@ -49,7 +50,7 @@ export function flashmla(...args: string[]): Promise<Ending> {
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
-    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr }));
+    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr: withoutDawnNotices(stderr) }));
   });
 }
 

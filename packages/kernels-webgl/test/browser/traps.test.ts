@@ -93,10 +93,10 @@ describeInBrowser('gpu.js and WebGL2 in Chromium', (open) => {
       });
     });
 
-    test('a probe passes over a GPU that the CPU computes, which would be slower than the CPU backend', async () => {
-      expect(await page.evaluate(() => kernelsWebgl.probe())).toEqual({
-        available: false,
-        reason: expect.stringMatching(/computed by the CPU here \(.*SwiftShader.*\).*hardware acceleration/),
+    test('a GPU that the CPU computes is one like others: how slow it is, is measured', async () => {
+      expect(await page.evaluate(() => kernelsWebgl.probe())).toMatchObject({
+        available: true,
+        device: expect.stringContaining('SwiftShader'),
       });
     });
 

@@ -15,6 +15,9 @@ export interface TinyModel {
 
 export const SIZES = { modelDim: 24, heads: 2, intermediateDim: 40, layers: 2, positions: 48 };
 
+/** What a test may want more of. */
+type Depth = Pick<typeof SIZES, 'layers' | 'positions'>;
+
 export const LABELS = { 0: 'negative', 1: 'neutral', 2: 'positive' };
 
 /** Collects named random tensors. */
@@ -44,8 +47,14 @@ class TensorMaker {
   }
 }
 
-function addBertTrunk(make: TensorMaker, prefix: string, vocabulary: number, positions: number, types: number): void {
-  const { modelDim, intermediateDim, layers } = SIZES;
+function addBertTrunk(
+  make: TensorMaker,
+  prefix: string,
+  vocabulary: number,
+  types: number,
+  { layers, positions }: Depth = SIZES,
+): void {
+  const { modelDim, intermediateDim } = SIZES;
   make.matrix(`${prefix}embeddings.word_embeddings.weight`, vocabulary, modelDim, 1);
   make.matrix(`${prefix}embeddings.position_embeddings.weight`, positions, modelDim);
   make.matrix(`${prefix}embeddings.token_type_embeddings.weight`, types, modelDim);
@@ -61,26 +70,26 @@ function addBertTrunk(make: TensorMaker, prefix: string, vocabulary: number, pos
   }
 }
 
-const bertConfig = (vocabulary: number) => ({
+const bertConfig = (vocabulary: number, { layers, positions }: Depth = SIZES) => ({
   vocab_size: vocabulary,
   hidden_size: SIZES.modelDim,
-  num_hidden_layers: SIZES.layers,
+  num_hidden_layers: layers,
   num_attention_heads: SIZES.heads,
   intermediate_size: SIZES.intermediateDim,
   hidden_act: 'gelu',
-  max_position_embeddings: SIZES.positions,
+  max_position_embeddings: positions,
 });
 
 /** A BertForSequenceClassification. */
-export function tinyBert(seed = 1): TinyModel {
+export function tinyBert(seed = 1, depth: Depth = SIZES): TinyModel {
   const tokenizer = wordPieceTokenizer();
   const vocabulary = vocabularySize(tokenizer);
   const make = new TensorMaker(seed);
-  addBertTrunk(make, 'bert.', vocabulary, SIZES.positions, 2);
+  addBertTrunk(make, 'bert.', vocabulary, 2, depth);
   make.linear('bert.pooler.dense', SIZES.modelDim, SIZES.modelDim);
   make.linear('classifier', 3, SIZES.modelDim);
   const config = {
-    ...bertConfig(vocabulary),
+    ...bertConfig(vocabulary, depth),
     architectures: ['BertForSequenceClassification'],
     model_type: 'bert',
     type_vocab_size: 2,
@@ -96,7 +105,7 @@ export function tinyRoberta(modelType: 'roberta' | 'xlm-roberta' = 'roberta', se
   const tokenizer = byteLevelTokenizer();
   const vocabulary = vocabularySize(tokenizer);
   const make = new TensorMaker(seed);
-  addBertTrunk(make, 'roberta.', vocabulary, SIZES.positions, 1);
+  addBertTrunk(make, 'roberta.', vocabulary, 1);
   make.linear('classifier.dense', SIZES.modelDim, SIZES.modelDim);
   make.linear('classifier.out_proj', 3, SIZES.modelDim);
   const config = {

@@ -1,0 +1,69 @@
+// One search for a backend: what was looked at so far, what is wrong with it, and the error that says all of it.
+
+import { type Backend, type BackendName, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import type { BackendEntry } from './backends.ts';
+import { isRefusedArgument } from './contest.ts';
+import { type BackendReport, type Candidate, probe } from './probe.ts';
+import { messageOf } from './unusable.ts';
+
+/** A candidate that says it can be opened. */
+export type Usable = Required<Candidate>;
+
+export class Search {
+  readonly openOptions: OpenOptions;
+  readonly #reports = new Map<BackendName, BackendReport>();
+  readonly #errors: unknown[] = [];
+
+  constructor(openOptions: OpenOptions) {
+    this.openOptions = openOptions;
+  }
+
+  get reports(): readonly BackendReport[] {
+    return [...this.#reports.values()];
+  }
+
+  /** Looks at those of `entries` that were not looked at yet; returns those that can be opened, in the same order. */
+  async probe(entries: readonly BackendEntry[]): Promise<Usable[]> {
+    this.openOptions.signal?.throwIfAborted();
+    const candidates = await Promise.all(entries.filter(({ name }) => !this.#reports.has(name)).map(probe));
+    this.openOptions.signal?.throwIfAborted();
+    for (const { report } of candidates) this.#reports.set(report.name, report);
+    return candidates.filter((candidate): candidate is Usable => candidate.report.available && !!candidate.provider);
+  }
+
+  /** undefined when it does not open: it is passed over. */
+  async open({ report, provider }: Usable): Promise<Backend | undefined> {
+    const { signal } = this.openOptions;
+    try {
+      const backend = await provider.open(this.openOptions);
+      if (signal?.aborted) await backend.dispose();
+      signal?.throwIfAborted();
+      return backend;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isRefusedArgument(error)) throw error;
+      this.passOver(report.name, `could not be opened: ${messageOf(error)}`, error);
+      return undefined;
+    }
+  }
+
+  /** @param error what was raised, where it is known: of what was kept from an earlier process only the reason is */
+  passOver(name: BackendName, reason: string, error?: unknown): void {
+    this.#reports.set(name, { ...this.#reports.get(name)!, available: false, reason });
+    if (error !== undefined) this.#errors.push(error);
+  }
+
+  /** Why nothing will do, with the reason of every backend that was looked at. */
+  failure(required: BackendName | undefined): FlashMLAError {
+    const reasons = this.reports
+      .map(({ name, available, reason }) => `${name}: ${available ? 'available, ' : ''}${reason}`)
+      .join('; ');
+    const message =
+      required === undefined
+        ? `[backend] no backend can be opened here. Install or mend one of them. ${reasons}.`
+        : `[backend] '${required}' was required and can't be opened here. Mend what is named, or ask for another or for none. ${reasons}.`;
+    const errors = this.#errors;
+    const cause = errors.length > 0 ? { cause: new AggregateError(errors, 'backends that failed to open') } : {};
+    return new FlashMLAError('backend-unavailable', message, cause);
+  }
+}
