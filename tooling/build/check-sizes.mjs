@@ -11,7 +11,7 @@ const budgets = {
   '@flashmla/kernels-cpu': 32,
   '@flashmla/kernels-webgpu': 24,
   '@flashmla/kernels-webgl': 23,
-  '@flashmla/backend': 4,
+  '@flashmla/backend': 7,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 25,

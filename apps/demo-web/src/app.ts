@@ -91,7 +91,7 @@ export class App {
     })();
   }
 
-  async #open(signal: AbortSignal): Promise<void> {
+  async #open(signal: AbortSignal): Promise<Opened> {
     const { backend, precision: dtype } = this.#settings.values;
     const onEvent = ({ task, done, total }: LoadEvent) => {
       this.#status.busy(task === 'fetch' ? 'Fetching the model' : 'Loading the model', { done, total });
@@ -100,6 +100,7 @@ export class App {
     const opened = await this.#engine.call('open', { backend, dtype, model: this.#model }, { onEvent, signal });
     this.#opened = opened;
     showOpened(opened);
+    return opened;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -150,7 +151,7 @@ export class App {
     if (isAbort(error)) return this.#status.idle('Cancelled.');
     const isFatal = !(error instanceof EngineError) || error.isFatal;
     if (!this.#opened || !isFatal) {
-      this.#status.idle('Stopped.');
+      this.#status.idle(isLoss(error) ? 'The device was lost; the next run opens it again.' : 'Stopped.');
       return this.#status.failed(messageOf(error));
     }
     const { backend } = this.#opened;
@@ -158,8 +159,9 @@ export class App {
     this.#engine.restart();
     this.#status.failed(`The backend ${backend} failed: ${messageOf(error)}`);
     try {
-      await this.#open(this.#controller.signal);
-      this.#status.idle(`The backend ${backend} failed and was opened again.`);
+      const { backend: successor } = await this.#open(this.#controller.signal);
+      const now = successor === backend ? 'was opened again' : `made way for ${successor}`;
+      this.#status.idle(`The backend ${backend} failed and ${now}.`);
     } catch (again) {
       if (isAbort(again)) return this.#status.idle('Cancelled.');
       this.#status.idle('Stopped.');
@@ -170,6 +172,9 @@ export class App {
 }
 
 const isAbort = (error: unknown): boolean => error instanceof EngineError && error.code === 'aborted';
+
+/** What is open in the worker recovers by itself. */
+const isLoss = (error: unknown): boolean => error instanceof EngineError && error.code === 'device-lost';
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -2,19 +2,19 @@
 
 import {
   type AttentionDimensions,
+  checkFloats,
   checkMask,
-  checkTensor,
   FlashMLAError,
   formatShape,
   type Tensor,
 } from '@flashmla/tensor';
 
 export interface AttentionInputs {
-  /** float32 [batch, heads, queries, headDim], on the host or on the device. */
+  /** float32 or float16 [batch, heads, queries, headDim], on the host or on the device. */
   query: Tensor;
-  /** float32 [batch, heads, keys, headDim]. */
+  /** Of query's dtype [batch, heads, keys, headDim]. */
   key: Tensor;
-  /** float32 [batch, heads, keys, headDim]. */
+  /** Of query's dtype [batch, heads, keys, headDim]. */
   value: Tensor;
   /** Logits are scale · q·k; default 1/√headDim. */
   scale?: number;
@@ -30,10 +30,10 @@ export interface AttentionInputs {
 export function dimensionsOf(inputs: AttentionInputs): AttentionDimensions {
   const { query, key, value, keyMask, causal = false } = inputs;
   const axes = '[batch, heads, tokens, headDim]';
+  const dtype = checkFloats('[attention]', { query, key, value });
   for (const [name, given] of Object.entries({ query, key, value })) {
-    checkTensor('[attention]', name, given);
-    if (given.shape.length === 4 && given.dtype === 'float32') continue;
-    fail(`${name} is ${given.dtype} ${formatShape(given.shape)}; expected float32 ${axes}. Reshape or convert it.`);
+    if (given.shape.length === 4) continue;
+    fail(`${name} is ${given.dtype} ${formatShape(given.shape)}; expected ${axes}. Reshape it.`);
   }
   const [batch, heads, queries, headDim] = query.shape as [number, number, number, number];
   const keys = key.shape[2]!;
@@ -49,7 +49,7 @@ export function dimensionsOf(inputs: AttentionInputs): AttentionDimensions {
   if (!Number.isFinite(scale)) fail(`scale is ${scale}; expected a finite number. Leave it out for 1/√headDim.`);
   const mask = Boolean(keyMask);
   if (mask) checkMask('[attention]', 'keyMask', keyMask, batch, keys);
-  return { batch, heads, queries, keys, headDim, layout: 'heads-first', scale, mask, causal };
+  return { batch, heads, queries, keys, headDim, layout: 'heads-first', scale, mask, causal, dtype };
 }
 
 function fail(message: string): never {

@@ -2,7 +2,7 @@
 
 import { measured } from '@flashmla/backend';
 import type { Gate } from '@flashmla/gating';
-import { type Backend, breather, randomSource, tensor } from '@flashmla/tensor';
+import { type Backend, breather, castTo, type FloatDType, randomSource, tensor } from '@flashmla/tensor';
 import type { AttentionStep } from './projected-attention.ts';
 import { runDense, runGated } from './run-attention.ts';
 import { Scope } from './scope.ts';
@@ -11,6 +11,7 @@ export interface Contest {
   readonly backend: Backend;
   readonly heads: number;
   readonly headDim: number;
+  readonly dtype: FloatDType;
   /** Keys a query selects, at every size measured. */
   readonly k: number;
   readonly gate: Gate;
@@ -33,17 +34,17 @@ const fitTokens = 128;
 
 /** What dense and sparse attention take at so many tokens; measured once per device, shape, k and kind of gate. */
 export function timing(contest: Contest, tokens: number): Promise<Timing> {
-  const { backend, heads, headDim, k, gateKind } = contest;
-  const key = `attention tokens=${tokens} heads=${heads} headDim=${headDim} k=${k} gate=${gateKind}`;
+  const { backend, heads, headDim, dtype, k, gateKind } = contest;
+  const key = `attention tokens=${tokens} heads=${heads} headDim=${headDim} dtype=${dtype} k=${k} gate=${gateKind}`;
   return measured(backend, key, () => time(contest, tokens), isTiming);
 }
 
 /** The best of a few runs of each, alternated so that a busy moment of the machine hits both. */
 async function time(contest: Contest, tokens: number): Promise<Timing> {
-  const { backend, heads, headDim, k, gate } = contest;
+  const { backend, k, gate } = contest;
   const scope = new Scope(backend);
   try {
-    const step = await syntheticStep(scope, backend, tokens, heads, headDim);
+    const step = await syntheticStep(scope, contest, tokens);
     const contestant = gate.needsFit ? await fittedStandIn(scope, contest) : gate;
     const dense = async () => {
       const { output, lse } = await runDense(step);
@@ -69,10 +70,10 @@ async function time(contest: Contest, tokens: number): Promise<Timing> {
 }
 
 /** A stand-in, fitted to a short input: how fast it selects is what counts here, not what. */
-async function fittedStandIn(scope: Scope, { backend, heads, headDim, k, standIn }: Contest): Promise<Gate> {
-  const gate = scope.own(standIn());
-  const step = await syntheticStep(scope, backend, fitTokens, heads, headDim);
-  const { output, lse, selection } = await runGated(step, gate, k);
+async function fittedStandIn(scope: Scope, contest: Contest): Promise<Gate> {
+  const gate = scope.own(contest.standIn());
+  const step = await syntheticStep(scope, contest, fitTokens);
+  const { output, lse, selection } = await runGated(step, gate, contest.k);
   scope.release(output, lse, selection, step.hidden, step.query, step.key, step.value);
   return gate;
 }
@@ -88,10 +89,8 @@ async function elapsedMs(backend: Backend, work: () => Promise<void>): Promise<n
 /** One text of random queries, keys and values. They lie in clusters, as in real text, so that a gate takes the rank it takes there. */
 async function syntheticStep(
   scope: Scope,
-  backend: Backend,
+  { backend, heads, headDim, dtype }: Contest,
   tokens: number,
-  heads: number,
-  headDim: number,
 ): Promise<AttentionStep> {
   const random = randomSource(tokens);
   const breathe = breather();
@@ -104,7 +103,7 @@ async function syntheticStep(
       const centre = Math.floor(12 * random()) * features;
       for (let i = 0; i < features; i++) values[token * features + i] = centres[centre + i]! + random() - 0.5;
     }
-    return scope.device(tensor(values, shape));
+    return scope.device(castTo(tensor(values, shape), dtype));
   };
   return {
     backend,
@@ -124,6 +123,7 @@ async function syntheticStep(
       scale: 1 / Math.sqrt(headDim),
       mask: false,
       causal: false,
+      dtype,
     },
     signal: undefined,
   };

@@ -190,12 +190,12 @@ export class FlashMLAAttention extends ProjectedAttention {
   }
 
   async #choose({ backend, dimensions }: AttentionStep, k: number): Promise<Choice> {
-    const { keys: tokens, heads, headDim } = dimensions;
+    const { keys: tokens, heads, headDim, dtype = 'float32' } = dimensions;
     if (k >= tokens) return { chosen: 'dense', why: `k = ${k} covers all ${tokens} tokens` };
     if (this.crossover !== undefined) return chooseByCrossover(tokens, this.crossover);
     const { gate } = this;
     const gateKind = this.#shape === undefined ? gate.name : `${gate.name}/${this.#shape}`;
-    const contest = { backend, heads, headDim, k, gate, gateKind, standIn: () => this.#makeGate() };
+    const contest = { backend, heads, headDim, dtype, k, gate, gateKind, standIn: () => this.#makeGate() };
     return chooseByMeasurement(contest, tokens);
   }
 

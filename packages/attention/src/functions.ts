@@ -8,6 +8,7 @@ import {
   type DeviceTensor,
   execute,
   HostTensor,
+  recoverFor,
   type Selection,
   type Tensor,
   tensor,
@@ -19,7 +20,7 @@ import { Scope } from './scope.ts';
 import { selectionInputs, sparseProblem } from './selection-inputs.ts';
 
 export interface AttentionResult {
-  /** float32 [batch, heads, queries, headDim] on the device; the caller disposes it. */
+  /** Of query's dtype [batch, heads, queries, headDim] on the device; the caller disposes it. */
   output: DeviceTensor;
   /** float32 [batch, heads, queries]: natural logarithm of Σ exp(logit); −Infinity for a query without keys. The caller disposes it. */
   lse: DeviceTensor;
@@ -29,7 +30,8 @@ export interface AttentionResult {
  * softmax(scale · query · keyᵀ) · value over the keys that are present. Never holds the queries × keys scores.
  *
  * Host tensors are uploaded for the call. A headDim that the backend's kernels don't take is padded with zeros when
- * query, key and value are host tensors, at the price of a readback; device tensors are refused with advice.
+ * query, key and value are host tensors, at the price of a readback; device tensors are refused with advice. float16 takes
+ * a backend whose device.features name it; sums are float32 all the same.
  *
  * @throws FlashMLAError 'invalid-argument' for shapes or dtypes that don't fit, 'unsupported' for what the backend
  * refuses; OutOfMemoryError; the signal's reason
@@ -64,6 +66,7 @@ async function attend(
   const { signal, keyMask } = inputs;
   signal?.throwIfAborted();
   validateProblem(given);
+  await recoverFor(backend, inputs.query, inputs.key, inputs.value);
   const problem = { ...given, headDim: supportedHeadDim(backend, given) };
   const isPadded = problem.headDim !== given.headDim;
   // Device tensors can't be padded in place: the backend's own refusal says what would do.
@@ -97,5 +100,6 @@ async function attend(
 /** A copy of `output` [..., padded headDim] that holds the first `headDim` of each row. */
 async function cropped(output: DeviceTensor, headDim: number): Promise<DeviceTensor> {
   const shape = [...output.shape.slice(0, -1), headDim];
-  return output.backend.upload(tensor(resizeRows(await output.data(), output.shape.at(-1)!, headDim), shape));
+  const rows = resizeRows(await output.data(), output.shape.at(-1)!, headDim, output.dtype);
+  return output.backend.upload(tensor(rows, shape, output.dtype));
 }

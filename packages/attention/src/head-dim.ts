@@ -2,7 +2,9 @@
 // output, so a refused attention may run padded.
 
 import {
+  arrayOf,
   type Backend,
+  type DType,
   FlashMLAError,
   type HostTensor,
   type Plan,
@@ -41,13 +43,14 @@ function refusal({ name }: Backend, { reason, advice }: { reason: string; advice
 
 /** `source` [..., headDim] with zeros up to `headDim`. */
 export function padHeadDim(source: HostTensor, headDim: number): HostTensor {
-  return tensor(resizeRows(source.array, source.shape.at(-1)!, headDim), [...source.shape.slice(0, -1), headDim]);
+  const { array, shape, dtype } = source;
+  return tensor(resizeRows(array, shape.at(-1)!, headDim, dtype), [...shape.slice(0, -1), headDim], dtype);
 }
 
 /** Rows of `from` elements cut or zero-filled to `to` elements. */
-export function resizeRows(source: TypedArray, from: number, to: number): Float32Array {
+export function resizeRows(source: TypedArray, from: number, to: number, dtype: DType): TypedArray {
   const rows = source.length / from;
-  const result = new Float32Array(rows * to);
+  const result = new (arrayOf(dtype))(rows * to) as Float32Array;
   const width = Math.min(from, to);
   for (let row = 0; row < rows; row++) {
     result.set((source as Float32Array).subarray(row * from, row * from + width), row * to);

@@ -17,8 +17,8 @@ export interface AttentionModule {
   readonly dim: number;
   readonly heads: number;
   /**
-   * @param x float32 [batch, tokens, dim]; a host tensor is uploaded for the call
-   * @returns float32 [batch, tokens, dim]; the caller disposes it
+   * @param x [batch, tokens, dim] in the dtype of the weights; a host tensor is uploaded for the call
+   * @returns [batch, tokens, dim] in that dtype; the caller disposes it
    */
   forward(x: Tensor, options?: ForwardOptions): Promise<Tensor>;
   dispose(): void;
@@ -26,9 +26,9 @@ export interface AttentionModule {
 
 /** y = x · weightᵀ + bias, as Hugging Face and PyTorch store it. */
 export interface Projection {
-  /** float32 [outFeatures, inFeatures]. */
+  /** float32 or float16 [outFeatures, inFeatures]; all parts of a layer alike. */
   weight: Tensor;
-  /** float32 [outFeatures]. */
+  /** [outFeatures]. */
   bias?: Tensor;
 }
 

@@ -5,12 +5,13 @@ import {
   type AttentionDimensions,
   asUint8,
   type Backend,
+  checkFloats,
   checkMask,
-  checkTensor,
   DeviceTensor,
   describeValue,
   FlashMLAError,
   formatShape,
+  recoverFor,
   type Tensor,
 } from '@flashmla/tensor';
 import type { AttachTarget, AttentionModule, AttentionProjections, ForwardOptions } from './module.ts';
@@ -38,9 +39,9 @@ export interface AttentionStep {
   readonly backend: Backend;
   /** Owns query, key, value and what was uploaded: release each when the last op that reads it is dispatched. */
   readonly scope: Scope;
-  /** float32 [batch, tokens, dim]: x. */
+  /** [batch, tokens, dim]: x, of the dtype in `dimensions`. */
   readonly hidden: DeviceTensor;
-  /** float32 [batch, tokens, heads, headDim], as key and value. */
+  /** [batch, tokens, heads, headDim] in that dtype, as key and value. */
   readonly query: DeviceTensor;
   readonly key: DeviceTensor;
   readonly value: DeviceTensor;
@@ -108,7 +109,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       );
     }
     checkProjections(target.projections, this.#title, this.dim);
-    this.#attachment = attachmentOf(target.backend, target.projections);
+    this.#attachment = attachmentOf(target.backend, () => target.projections);
   }
 
   /** Gives the layer back. The module may be attached again. Calls in flight must have ended. */
@@ -122,6 +123,8 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     signal?.throwIfAborted();
     const dimensions = this.#dimensionsOf(x, keyMask);
     const { backend, projections } = this.#attachment ?? (await this.#open(x));
+    checkFloats(`[attention] ${this.#title}.forward:`, { 'the weights': projections.query.weight, x });
+    await recoverFor(backend, x);
     const scope = new Scope(backend);
     try {
       const { batch, queries: tokens, heads, headDim } = dimensions;
@@ -155,7 +158,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.dispose();
   }
 
-  /** Dispatches the attention itself; returns float32 [batch, tokens, heads, headDim], owned by the step's scope. */
+  /** Dispatches the attention itself; returns [batch, tokens, heads, headDim], owned by the step's scope. */
   protected abstract attend(step: AttentionStep): Promise<DeviceTensor>;
 
   /** Uses the module's own weights; concurrent first calls share the work. */
@@ -169,17 +172,19 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   async #openOwn(x: Tensor): Promise<Attachment> {
     const { backend: given, projections, seed = 0 } = this.#options;
     const backend = given ?? (x instanceof DeviceTensor ? x.backend : await sharedBackend());
+    await recoverFor(backend, x);
     this.#checkUsable();
-    this.#attachment = attachmentOf(backend, projections ?? initialProjections(this.dim, seed));
+    const { dim } = this;
+    this.#attachment = attachmentOf(backend, () => projections ?? initialProjections(dim, seed));
     return this.#attachment;
   }
 
   #dimensionsOf(x: Tensor, keyMask: Tensor | undefined): AttentionDimensions {
-    checkTensor('[attention]', 'x', x);
-    if (x.dtype !== 'float32' || x.shape.length !== 3 || x.shape[2] !== this.dim) {
+    const dtype = checkFloats(`[attention] ${this.#title}.forward:`, { x });
+    if (x.shape.length !== 3 || x.shape[2] !== this.dim) {
       throw new FlashMLAError(
         'invalid-argument',
-        `[attention] ${this.#title}.forward was given ${x.dtype} ${formatShape(x.shape)}; expected float32 [batch, tokens, ${this.dim}].`,
+        `[attention] ${this.#title}.forward was given ${formatShape(x.shape)}; expected [batch, tokens, ${this.dim}].`,
       );
     }
     const [batch, tokens] = x.shape as [number, number, number];
@@ -195,6 +200,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       scale: 1 / Math.sqrt(headDim),
       mask: Boolean(keyMask),
       causal: false,
+      dtype,
     };
   }
 
@@ -204,7 +210,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   }
 }
 
-function attachmentOf(backend: Backend, given: AttentionProjections): Attachment {
+function attachmentOf(backend: Backend, given: () => AttentionProjections): Attachment {
   const uploads = new Scope(backend);
   try {
     return { backend, projections: onDevice(given, uploads), uploads };

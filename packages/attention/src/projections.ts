@@ -2,11 +2,14 @@
 
 import {
   type Backend,
+  checkFloats,
   checkTensor,
   type DeviceTensor,
   FlashMLAError,
   formatShape,
+  type HostTensor,
   type ProblemOf,
+  type Restore,
   randomSource,
   randomUniform,
   type Tensor,
@@ -25,8 +28,9 @@ export interface DeviceProjection {
 
 export type DeviceProjections = Readonly<Record<(typeof names)[number], DeviceProjection>>;
 
-/** Raises FlashMLAError 'invalid-argument' unless all four map dim to dim features. */
+/** Raises FlashMLAError 'invalid-argument' unless all four map dim to dim features, in one precision. */
 export function checkProjections(projections: AttentionProjections, owner: string, dim: number): void {
+  const parts: Record<string, Tensor> = {};
   for (const name of names) {
     const projection: Projection | undefined = projections[name];
     if (!projection) {
@@ -36,16 +40,20 @@ export function checkProjections(projections: AttentionProjections, owner: strin
       );
     }
     checkPart(projection.weight, `${name}.weight`, [dim, dim], owner);
-    if (projection.bias) checkPart(projection.bias, `${name}.bias`, [dim], owner);
+    parts[`${name}.weight`] = projection.weight;
+    if (!projection.bias) continue;
+    checkPart(projection.bias, `${name}.bias`, [dim], owner);
+    parts[`${name}.bias`] = projection.bias;
   }
+  checkFloats(`[attention] ${owner}:`, parts);
 }
 
 function checkPart(given: Tensor, name: string, expected: readonly number[], owner: string): void {
   checkTensor('[attention]', name, given);
-  if (given.dtype === 'float32' && formatShape(given.shape) === formatShape(expected)) return;
+  if (formatShape(given.shape) === formatShape(expected)) return;
   throw new FlashMLAError(
     'invalid-argument',
-    `[attention] ${owner} was given ${name} ${given.dtype} ${formatShape(given.shape)}; expected float32 ` +
+    `[attention] ${owner} was given ${name} ${formatShape(given.shape)}; expected ` +
       `${formatShape(expected)}. Make the module with the layer's own dim and heads.`,
   );
 }
@@ -71,14 +79,27 @@ export function initialProjections(dim: number, seed: number): AttentionProjecti
   };
 }
 
-/** The projections on the scope's device; what had to be uploaded belongs to the scope. */
-export function onDevice(projections: AttentionProjections, scope: Scope): DeviceProjections {
-  const place = ({ weight, bias }: Projection): DeviceProjection => ({
-    weight: scope.device(weight, { purpose: 'linear-weight' }),
-    ...(bias && { bias: scope.device(bias) }),
-  });
-  const { query, key, value, output } = projections;
-  return { query: place(query), key: place(key), value: place(value), output: place(output) };
+/**
+ * The projections on the scope's device; what had to be uploaded belongs to the scope.
+ *
+ * @param given gives the same again when the device was lost
+ */
+export function onDevice(given: () => AttentionProjections, scope: Scope): DeviceProjections {
+  const projections = given();
+  const place = (name: (typeof names)[number]): DeviceProjection => {
+    const { weight, bias } = projections[name];
+    return {
+      weight: scope.device(weight, { purpose: 'linear-weight', restore: restoreOf(given, name, 'weight') }),
+      ...(bias && { bias: scope.device(bias, { restore: restoreOf(given, name, 'bias') }) }),
+    };
+  };
+  return { query: place('query'), key: place('key'), value: place('value'), output: place('output') };
+}
+
+/** Holds on to `given` alone: not to tensors, which would then be in memory twice. */
+function restoreOf(given: () => AttentionProjections, name: (typeof names)[number], part: keyof Projection): Restore {
+  // Only what was uploaded is restored, and that came from the host.
+  return () => given()[name][part] as HostTensor;
 }
 
 /** Dispatches input · weightᵀ + bias into a new tensor of `shape`, which the caller owns. */
@@ -91,6 +112,7 @@ export async function project(
 ): Promise<DeviceTensor> {
   const [outFeatures, inFeatures] = weight.shape as [number, number];
   const rows = shape[0]! * shape[1]!;
+  const dtype = checkFloats('[attention]', { weight });
   const problem: ProblemOf<'linear'> = {
     op: 'linear',
     rows,
@@ -98,9 +120,10 @@ export async function project(
     outFeatures,
     bias: bias !== undefined,
     activation: 'none',
+    dtype,
   };
   const program = await backend.prepare(problem);
-  const output = backend.allocate(shape, 'float32');
+  const output = backend.allocate(shape, dtype);
   try {
     backend.dispatch(program, { input, weight, ...(bias && { bias }) }, { output }, { signal });
     return output;

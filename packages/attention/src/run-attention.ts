@@ -8,7 +8,7 @@ import { selectionInputs, sparseProblem } from './selection-inputs.ts';
 
 export interface AttentionRun {
   readonly plan: Plan;
-  /** float32 [batch, tokens, heads, headDim]; the step's scope owns it. */
+  /** [batch, tokens, heads, headDim]; the step's scope owns it. */
   readonly output: DeviceTensor;
   /** float32 [batch, heads, tokens]; the step's scope owns it. */
   readonly lse: DeviceTensor;

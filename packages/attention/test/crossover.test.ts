@@ -8,6 +8,7 @@ const contest: Contest = {
   backend: referenceBackend(),
   heads: 2,
   headDim: 16,
+  dtype: 'float32',
   k: 16,
   gate: new FixedGate(),
   gateKind: 'fixed',

@@ -1,8 +1,8 @@
-import { type Backend, FlashMLAError, type Problem, selection, tensor } from '@flashmla/tensor';
+import { type Backend, FlashMLAError, selection, tensor } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttentionInputs } from '../src/attention-inputs.ts';
 import { denseAttention, sparseAttention } from '../src/functions.ts';
-import { testBackends } from './backends.ts';
+import { needsMultiplesOf, testBackends } from './backends.ts';
 import { largestDifference, naiveAttention } from './naive.ts';
 import { randomArray } from './random.ts';
 
@@ -124,9 +124,18 @@ describe.each(testBackends)('attention functions on %s', (_name, open) => {
     [
       'query',
       { query: tensor(new Float32Array(8), [2, 4]) },
-      'query is float32 [2, 4]; expected float32 [batch, heads, tokens, headDim]',
+      'query is float32 [2, 4]; expected [batch, heads, tokens, headDim]',
     ],
-    ['dtype', { key: tensor(new Float64Array(8), [1, 1, 2, 4]) }, 'key is float64 [1, 1, 2, 4]; expected float32'],
+    [
+      'dtype',
+      { key: tensor(new Float64Array(8), [1, 1, 2, 4]) },
+      'key is float64 [1, 1, 2, 4]; expected float32 like query. Convert it.',
+    ],
+    [
+      'dtype of all three',
+      { query: tensor(new Int32Array(8), [1, 1, 2, 4]) },
+      'query is int32 [1, 1, 2, 4]; expected float32 or float16',
+    ],
     [
       'value',
       { value: tensor(new Float32Array(96), [2, 3, 1, 16]) },
@@ -176,24 +185,3 @@ describe.each(testBackends)('attention functions on %s', (_name, open) => {
     );
   });
 });
-
-/** `backend`, as if its kernels took only such head dimensions. */
-function needsMultiplesOf(multiple: number, backend: Backend): Backend {
-  return new Proxy(backend, {
-    get(target, name) {
-      if (name === 'supports') {
-        return (problem: Problem) => {
-          const { headDim } = problem as { headDim: number };
-          if (headDim % multiple === 0) return target.supports(problem);
-          return {
-            supported: false,
-            reason: `headDim ${headDim} is no multiple of ${multiple}`,
-            advice: 'pad it with zeros',
-          };
-        };
-      }
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}

@@ -290,14 +290,14 @@ describe.each(testBackends)('attention modules on %s', (_name, open) => {
     const wide = new FlashMLAAttention({ dim: 48, heads: 3 });
     const misfit = await failureOf(() => wide.attach(target));
     expect(misfit.message).toBe(
-      '[attention] FlashMLAAttention({ dim: 48, heads: 3 }) was given query.weight float32 [24, 24]; expected float32 [48, 48]. ' +
+      '[attention] FlashMLAAttention({ dim: 48, heads: 3 }) was given query.weight [24, 24]; expected [48, 48]. ' +
         "Make the module with the layer's own dim and heads.",
     );
     const otherHeads = await failureOf(() => new DenseAttention({ dim, heads: 2 }).attach({ ...target, heads: 3 }));
     expect(otherHeads.message).toContain('DenseAttention({ dim: 24, heads: 2 }) was given to a layer with 3 heads');
     const shortBias = { ...projections, value: { ...projections.value, bias: tensor(new Float32Array(8), [8]) } };
     const wrongBias = await failureOf(() => sparseModule().attach({ backend, projections: shortBias }));
-    expect(wrongBias.message).toContain('value.bias float32 [8]; expected float32 [24]');
+    expect(wrongBias.message).toContain('value.bias [8]; expected [24]');
     const taken = sparseModule();
     taken.attach(target);
     expect((await failureOf(() => taken.attach(target))).message).toContain('already serves a layer');
@@ -307,7 +307,7 @@ describe.each(testBackends)('attention modules on %s', (_name, open) => {
   it('refuses inputs it can not use', async () => {
     using module = sparseModule();
     const wrongDim = await failureOf(module.forward(tensor(new Float32Array(32), [1, 4, 8])));
-    expect(wrongDim.message).toContain('forward was given float32 [1, 4, 8]; expected float32 [batch, tokens, 24]');
+    expect(wrongDim.message).toContain('forward was given [1, 4, 8]; expected [batch, tokens, 24]');
     const wrongMask = await failureOf(module.forward(text(2, 5), { keyMask: tensor(new Uint8Array(5), [1, 5]) }));
     expect(wrongMask.message).toContain('keyMask is uint8 [1, 5]; expected uint8 [2, 5]');
     const gone = sparseModule();

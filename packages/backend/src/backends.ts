@@ -2,7 +2,8 @@
 // and one optional peer in package.json; nothing else in the project names it.
 //
 // Each import is written out with a literal specifier, directly inside a try block: that is the form in which Vite,
-// webpack and esbuild bundle a package that is installed and tolerate one that is not.
+// webpack and esbuild bundle a package that is installed and tolerate one that is not. Native code is kept out of bundles:
+// Node imports it as the program runs, and a browser says that there is no such module.
 
 import type { BackendName, BackendProvider } from '@flashmla/tensor';
 import { type Unusable, unusable } from './unusable.ts';
@@ -20,7 +21,7 @@ export const backends: readonly BackendEntry[] = [
     package: '@flashmla/kernels-cuda',
     async load() {
       try {
-        return (await import('@flashmla/kernels-cuda')).provider;
+        return (await import(/* webpackIgnore: true */ '@flashmla/kernels-cuda')).provider;
       } catch (error) {
         return unusable('@flashmla/kernels-cuda', error);
       }
@@ -42,7 +43,7 @@ export const backends: readonly BackendEntry[] = [
     package: '@flashmla/kernels-native',
     async load() {
       try {
-        return (await import('@flashmla/kernels-native')).provider;
+        return (await import(/* webpackIgnore: true */ '@flashmla/kernels-native')).provider;
       } catch (error) {
         return unusable('@flashmla/kernels-native', error);
       }

@@ -1,14 +1,18 @@
-// @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it.
+// @flashmla/backend: which backends are installed and work here, the best of them, and what was measured on it or profiled.
 
-import type { Backend } from '@flashmla/tensor';
+import type { Backend, FloatDType } from '@flashmla/tensor';
 import { backends } from './backends.ts';
+import { checkComputesWith } from './check-dtype.ts';
 import { type BackendReport, probe } from './probe.ts';
 import { type SelectOptions, selectFrom } from './select.ts';
 
+export { type ChromeTrace, chromeTrace, type TraceEvent } from './chrome-trace.ts';
 export { explainSelection } from './explain.ts';
 export { measured } from './measured.ts';
 export type { BackendReport } from './probe.ts';
+export { type OpSummary, type ProfileSummary, summarizeProfile } from './profile-summary.ts';
 export type { Preference } from './rank.ts';
+export { measureRoofline, type Roofline, rooflineMs } from './roofline.ts';
 export type { SelectOptions } from './select.ts';
 
 /**
@@ -20,6 +24,14 @@ export type { SelectOptions } from './select.ts';
  */
 export function selectBackend(options: SelectOptions = {}): Promise<Backend> {
   return selectFrom(backends, options);
+}
+
+/**
+ * Raises FlashMLAError 'unsupported' unless `backend` computes in `dtype`: which backend here does, and what to do.
+ * float32 is what every backend computes in.
+ */
+export function checkComputes(backend: Backend, dtype: FloatDType): Promise<void> {
+  return checkComputesWith(probeBackends, backend, dtype);
 }
 
 /** What is known of every backend, in rank order, also of those that are not installed. Opens none. */

@@ -7,11 +7,12 @@ import { bench } from './commands/bench.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { plan } from './commands/plan.ts';
+import { profile } from './commands/profile.ts';
 import { run } from './commands/run.ts';
 import { badInput, errorLine } from './errors.ts';
 import { ProgressLine } from './progress.ts';
 
-const commands: readonly Command[] = [doctor, run, evaluate, bench, plan];
+const commands: readonly Command[] = [doctor, run, evaluate, bench, plan, profile];
 
 /** What Ctrl-C ends with: 128 + the number of SIGINT. */
 export const interrupted = 130;

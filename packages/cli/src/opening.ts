@@ -6,7 +6,7 @@ import { type EncoderModel, loadModel } from '@flashmla/model-swap';
 import type { Backend } from '@flashmla/tensor';
 import type { Context } from './command.ts';
 import { badInput } from './errors.ts';
-import { parseBackend, parseWhole } from './options.ts';
+import { parseBackend, parseDType, parseWhole } from './options.ts';
 
 interface BackendValues {
   readonly backend?: string;
@@ -35,17 +35,19 @@ export async function withBackend<Result>(
 
 /** Loads the model that the options name onto the backend they ask for, and disposes both when `use` is done. */
 export function withModel<Result>(
-  values: BackendValues & { readonly model?: string },
+  values: BackendValues & { readonly model?: string; readonly dtype?: string },
   context: Context,
   use: (model: EncoderModel) => Promise<Result>,
 ): Promise<Result> {
   const { signal, progress } = context;
+  const dtype = parseDType(values.dtype);
   return withBackend(values, context, async (backend) => {
     if (values.model === '') throw badInput('--model is empty; give a Hugging Face model folder or its URL.');
     const folder = values.model ?? (await shippedModel());
     progress.start('loading the model');
     const model = await loadModel(folder, {
       backend,
+      dtype,
       signal,
       progress: ({ done, total }) => progress.update(done / total),
     });

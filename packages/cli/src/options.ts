@@ -1,8 +1,9 @@
 // Options that several commands share, and the parsing of their values.
 
 import type { GateName } from '@flashmla/gating';
-import type { BackendName } from '@flashmla/tensor';
-import type { Option } from './command.ts';
+import type { SwapOptions } from '@flashmla/model-swap';
+import { type BackendName, type FloatDType, floatDTypes } from '@flashmla/tensor';
+import type { Option, Options, Values } from './command.ts';
 import { badInput } from './errors.ts';
 
 const backendNames = ['cuda', 'webgpu', 'native', 'webgl', 'cpu'] as const satisfies readonly BackendName[];
@@ -32,6 +33,27 @@ export const gateOption = {
   description: `what picks the keys: ${gateNames.join(', ')}; default: content`,
 } as const satisfies Option;
 
+export const attentionOption = {
+  type: 'string',
+  value: 'KIND',
+  description: 'dense or sparse (default)',
+} as const satisfies Option;
+
+export const kOption = {
+  type: 'string',
+  value: 'K',
+  description: 'keys a query attends to; default: by length, 16, 32 or 64',
+} as const satisfies Option;
+
+export const dtypeOption = {
+  type: 'string',
+  value: 'DTYPE',
+  description: `what weights and activations are kept in: ${floatDTypes.join(', ')}; default: float32`,
+} as const satisfies Option;
+
+export const parseDType = (given: string | undefined): FloatDType =>
+  given === undefined ? 'float32' : parseChoice('dtype', given, floatDTypes);
+
 /** The backend that is required; undefined for 'auto'. */
 export function parseBackend(given: string | undefined): BackendName | undefined {
   return given === undefined || given === 'auto' ? undefined : parseChoice('backend', given, backendNames, 'auto');
@@ -42,6 +64,40 @@ export const parseGate = (given: string | undefined): GateName =>
 
 export const attentionKinds = ['dense', 'sparse'] as const;
 export type AttentionKind = (typeof attentionKinds)[number];
+
+interface SwapValues {
+  readonly attention?: string;
+  readonly k?: string;
+  readonly gate?: string;
+  readonly crossover?: string;
+}
+
+/** The kind of attention, and what to swap in for it; undefined = nothing, it stays dense. */
+export function parseSwap(values: SwapValues): { attention: AttentionKind; swap: SwapOptions | undefined } {
+  const attention =
+    values.attention === undefined ? 'sparse' : parseChoice('attention', values.attention, attentionKinds);
+  const k = parseWhole('k', values.k, 1);
+  const crossover = parseWhole('crossover', values.crossover, 0);
+  const gate = parseGate(values.gate);
+  if (attention === 'sparse') {
+    return { attention, swap: { gate, ...(k !== undefined && { k }), ...(crossover !== undefined && { crossover }) } };
+  }
+  const useless = (['k', 'gate', 'crossover'] as const).find((option) => values[option] !== undefined);
+  if (useless === undefined) return { attention, swap: undefined };
+  throw badInput(`--${useless} was given with --attention dense, where it means nothing; leave one of them out.`);
+}
+
+/** The one option of `sources` that was given, and its value. */
+export function oneGiven<Declared extends Options, Name extends keyof Declared & string>(
+  options: Declared,
+  values: Values<Declared>,
+  sources: readonly Name[],
+): [Name, string] {
+  const given = sources.filter((name) => values[name] !== undefined);
+  if (given.length === 1) return [given[0]!, values[given[0]!] as string];
+  const problem = given.length === 0 ? 'there is no text' : 'there is more than one source of texts';
+  throw badInput(`${problem}; give one of ${sources.map((name) => `--${name} ${options[name]!.value}`).join(', ')}.`);
+}
 
 /** One of `choices`. `others` are choices that the caller has dealt with, for the message. */
 export function parseChoice<Choice extends string>(

@@ -63,7 +63,11 @@ describe('compare', slow, () => {
   const rowsOf = (workload: Workload) => {
     const { signal } = new AbortController();
     const peers = ['onnxruntime-node'] as const;
-    return compare(workload, { backend, tokens, k: 8, peers, threads: 1, signal, progress: () => {} }, {});
+    return compare(
+      workload,
+      { backend, tokens, k: 8, peers, threads: 1, dtype: 'float32', signal, progress: () => {} },
+      {},
+    );
   };
 
   it('does not time a peer that computes something else', async () => {

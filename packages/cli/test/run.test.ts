@@ -61,6 +61,16 @@ describe('flashmla run', slow, () => {
     ['a K that is none', ['--text', good, '--k', '0'], /--k is '0'; expected a whole number ≥ 1/],
     ['a gate that is none', ['--text', good, '--gate', 'garden'], /--gate is 'garden'; expected one of content/],
     ['K for dense attention', ['--text', good, '--k', '8', '--attention', 'dense'], /--k .* dense/],
+    [
+      'a dtype that is none',
+      ['--text', good, '--dtype', 'float8'],
+      /--dtype is 'float8'; expected one of float32, float16/,
+    ],
+    [
+      'a dtype that no backend here has',
+      ['--text', good, '--dtype', 'float16'],
+      /dtype is 'float16', which cpu .+ Leave/,
+    ],
     ['a backend that is not available', ['--text', good, '--backend', 'webgl'], /'webgl' was required.*webgl: /],
   ])('fails for %s', async (_, args, line) => {
     expect(await failureOf('run', ...args)).toMatch(line);

@@ -8,7 +8,8 @@ describe('flashmla', slow, () => {
     for (const args of [[], ['--help']]) {
       const { code, stdout } = await flashmla(...args);
       expect(code).toBe(0);
-      for (const name of ['doctor', 'run', 'eval', 'bench', 'plan']) expect(stdout).toContain(`flashmla ${name}`);
+      for (const name of ['doctor', 'run', 'eval', 'bench', 'plan', 'profile'])
+        expect(stdout).toContain(`flashmla ${name}`);
     }
     const { code, stdout } = await flashmla('run', '--text', '--help');
     expect(code).toBe(0);

@@ -29,7 +29,7 @@ export async function selectionOnDevice(selection: Selection, temporaries: Tempo
 }
 
 export interface AttendInputs {
-  /** f32, as `layout` says; on one backend, which runs the attention. */
+  /** Of the dtype of the sizes, as `layout` says; on one backend, which runs the attention. */
   query: DeviceTensor;
   key: DeviceTensor;
   value: DeviceTensor;
@@ -47,14 +47,14 @@ export interface Attended {
 }
 
 export function attendProblem(
-  { batch, heads, queries, keys, headDim }: Sizes,
+  { batch, heads, queries, keys, headDim, dtype }: Sizes,
   inputs: Pick<AttendInputs, 'layout' | 'scale' | 'causal' | 'masks'>,
   selection: Pick<Selection, 'tileQueries' | 'blockKeys' | 'residualGroup'>,
   lists: { slots: number; keyOrder: boolean; queryOrder: boolean },
 ): SparseAttentionProblem {
   const { layout, scale, causal, masks } = inputs;
   const { tileQueries, blockKeys, residualGroup } = selection;
-  const sizes = { batch, heads, queries, keys, headDim, layout, scale, causal, mask: masks !== undefined };
+  const sizes = { batch, heads, queries, keys, headDim, dtype, layout, scale, causal, mask: masks !== undefined };
   return { op: 'sparse-attention', ...sizes, tileQueries, blockKeys, residualGroup, ...lists };
 }
 
@@ -72,9 +72,9 @@ export async function attend(sizes: Sizes, inputs: AttendInputs, selection: Devi
 
 /** Attention over all keys. What it gives belongs to the caller. */
 export async function attendAll(sizes: Sizes, inputs: AttendInputs): Promise<Attended> {
-  const { batch, heads, queries, keys, headDim } = sizes;
+  const { batch, heads, queries, keys, headDim, dtype } = sizes;
   const { layout, scale, causal, masks } = inputs;
-  const dimensions = { batch, heads, queries, keys, headDim, layout, scale, causal, mask: masks !== undefined };
+  const dimensions = { batch, heads, queries, keys, headDim, dtype, layout, scale, causal, mask: masks !== undefined };
   return run({ op: 'dense-attention', ...dimensions }, tensorsOf(inputs), inputs);
 }
 

@@ -90,7 +90,7 @@ export class BlockGate implements Gate {
 
   /** What stands for each block of queries or keys, f32 [batch, heads, blocks, rank], and which blocks are not all padding. */
   async #features(call: GateCall, which: 'query' | 'key') {
-    const { batch, heads, headDim, layout, masks, backend } = call;
+    const { batch, heads, headDim, dtype, layout, masks, backend } = call;
     const { block } = this;
     const weight = this.#weights?.[which];
     const tokens = which === 'query' ? call.queries : call.keys;
@@ -98,7 +98,7 @@ export class BlockGate implements Gate {
     const mask = which === 'query' ? masks?.queryMask : masks?.keyMask;
     const { pooled, present } = await call.run(
       {
-        ...{ op: 'block-pool', batch, heads, tokens, features: headDim, block, statistics, layout },
+        ...{ op: 'block-pool', batch, heads, tokens, features: headDim, block, statistics, layout, dtype },
         mask: mask !== undefined,
       },
       { input: call[which], ...(mask && { mask }) },

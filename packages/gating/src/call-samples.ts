@@ -1,6 +1,6 @@
 // Samples to fit a gate on, taken from a call's own queries and keys. Only the sampled rows leave the device.
 
-import { type DeviceTensor, tensor } from '@flashmla/tensor';
+import { type DeviceTensor, readFloat32, tensor } from '@flashmla/tensor';
 import type { FitSample } from './fit-samples.ts';
 import type { GateCall } from './gate-call.ts';
 
@@ -30,7 +30,7 @@ export async function samplesOfCall(call: GateCall): Promise<FitSample[]> {
 
 /** Rows [tokens, heads, headDim] of one text. */
 async function rowsOf(call: GateCall, source: DeviceTensor, text: number, tokens: number, picked: readonly number[]) {
-  const { batch, heads, headDim, layout } = call;
+  const { batch, heads, headDim, dtype, layout } = call;
   const tokensFirst = layout === 'tokens-first';
   const rowIds = tokensFirst
     ? picked.map((token) => text * tokens + token)
@@ -39,10 +39,10 @@ async function rowsOf(call: GateCall, source: DeviceTensor, text: number, tokens
   const modelDim = tokensFirst ? heads * headDim : headDim;
   const tokenIds = call.upload(tensor(Int32Array.from(rowIds), [rowIds.length]));
   const { output } = await call.run(
-    { op: 'embedding', rows: rowIds.length, modelDim, vocabulary, positions: 0, types: 0 },
+    { op: 'embedding', rows: rowIds.length, modelDim, vocabulary, positions: 0, types: 0, dtype },
     { tokenIds, word: source },
   );
-  const rows = (await output.data()) as Float32Array;
+  const rows = await readFloat32(output);
   call.release(tokenIds, output);
   return rows;
 }

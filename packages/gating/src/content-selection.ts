@@ -87,8 +87,8 @@ function coarseLevel(units: number, slots: number, singleLevel: number) {
 }
 
 async function project(call: GateCall, input: DeviceTensor, tokens: number, map: DeviceTensor, rank: number) {
-  const { batch, heads, headDim: features, layout } = call;
-  const sizes = { batch, heads, tokens, features, rank, layout };
+  const { batch, heads, headDim: features, dtype, layout } = call;
+  const sizes = { batch, heads, tokens, features, rank, dtype, layout };
   const { output } = await call.run({ op: 'gate-projection', ...sizes }, { input, map });
   return output;
 }

@@ -1,7 +1,7 @@
 // Lists or blocks? Which shape of selection is faster on a device is measured once, and remembered.
 
 import { measured } from '@flashmla/backend';
-import { type Backend, breather, type Layout, randomSource, randomUniform, tensor } from '@flashmla/tensor';
+import { type Backend, breather, castTo, type Layout, randomSource, randomUniform, tensor } from '@flashmla/tensor';
 import { attend, attendProblem, selectionOnDevice } from './attend.ts';
 import {
   blocksFor,
@@ -33,9 +33,9 @@ interface ShapeTimes {
  * Equal error: k tokens in blocks do what half as many do as single keys (see ContentGate), so that is what is timed.
  */
 export async function fasterShape(call: GateCall, maps: DeviceMaps, residual: boolean): Promise<ContentShape> {
-  const { backend, heads, headDim, layout } = call;
+  const { backend, heads, headDim, dtype, layout } = call;
   const tokens = Math.min(mostTokens, Math.max(fewestTokens, 2 ** Math.floor(Math.log2(Math.max(1, call.keys)))));
-  const sizes: Sizes = { batch: 1, heads, headDim, queries: tokens, keys: tokens };
+  const sizes: Sizes = { batch: 1, heads, headDim, dtype, queries: tokens, keys: tokens };
   const k = Math.min(call.k, tokens);
   const blocks: ContentPlan = { shape: 'blocks', k, residual };
   const lists: ContentPlan = { shape: 'lists', k: Math.ceil(k / 2), residual };
@@ -43,7 +43,7 @@ export async function fasterShape(call: GateCall, maps: DeviceMaps, residual: bo
   if (call.k < fewestTokensInBlocks || !canAttend(backend, sizes, layout, blocks)) return 'lists';
   const key =
     `gating.content-shape heads=${heads} headDim=${headDim} rank=${maps.rank} tokens=${tokens} k=${k} ` +
-    `layout=${layout} residual=${residual}`;
+    `layout=${layout} residual=${residual} dtype=${dtype}`;
   const measure = () => timeShapes(backend, sizes, layout, maps, lists, blocks);
   const { listsMs, blocksMs } = await measured(backend, key, measure, isShapeTimes);
   return blocksMs < listsMs ? 'blocks' : 'lists';
@@ -76,7 +76,7 @@ async function timeShapes(
     const noise = async () => {
       const values = randomUniform(batch * heads * keys * headDim, random);
       await breathe();
-      return temporaries.add(backend.upload(tensor(values, shape)));
+      return temporaries.add(backend.upload(castTo(tensor(values, shape), sizes.dtype)));
     };
     const [query, key, value] = [await noise(), await noise(), await noise()];
 

@@ -4,16 +4,18 @@
 import {
   asUint8,
   type Backend,
+  checkFloats,
   checkMask,
-  checkTensor,
   DeviceTensor,
   describeValue,
   execute,
   FlashMLAError,
+  type FloatDType,
   formatShape,
   type HostTensor,
   type Layout,
   type Problem,
+  recoverFor,
   type Selection,
   type Tensor,
   type Tensors,
@@ -34,6 +36,8 @@ export interface Sizes {
   readonly queries: number;
   readonly keys: number;
   readonly headDim: number;
+  /** Of queries, keys and values. */
+  readonly dtype: FloatDType;
 }
 
 /** What a gate computes with. Made by `withCall`. */
@@ -44,13 +48,14 @@ export class GateCall implements Sizes {
   readonly queries: number;
   readonly keys: number;
   readonly headDim: number;
+  readonly dtype: FloatDType;
   readonly layout: Layout;
   /** Tokens a query may select, at least 1; may be more than there are keys. */
   readonly k: number;
   readonly causal: boolean;
   readonly scale: number;
   readonly signal: AbortSignal | undefined;
-  /** f32, as `layout` says. */
+  /** As `layout` and `dtype` say. */
   readonly query: DeviceTensor;
   readonly key: DeviceTensor;
   readonly masks: Masks | undefined;
@@ -70,6 +75,7 @@ export class GateCall implements Sizes {
     this.queries = sizes.queries;
     this.keys = sizes.keys;
     this.headDim = sizes.headDim;
+    this.dtype = sizes.dtype;
     this.layout = inputs.layout ?? 'heads-first';
     this.k = k;
     this.causal = inputs.causal ?? false;
@@ -114,6 +120,7 @@ export async function withCall(
   const sizes = sizesOf(gate.name, inputs);
   const k = inputs.k ?? gate.k ?? recommendK(sizes.keys);
   checkK(gate.name, k);
+  await recoverFor(inputs.backend, inputs.query, inputs.key);
   const temporaries = new Temporaries(inputs.backend);
   try {
     const masks = await masksOf(gate.name, inputs, sizes, temporaries);
@@ -197,7 +204,7 @@ export class Temporaries {
   }
 }
 
-/** Raises unless query and key are float32, four-dimensional and agree, and layout and scale make sense. */
+/** Raises unless query and key are floats of one precision, four-dimensional and agree, and layout and scale make sense. */
 export function sizesOf(source: string, inputs: Pick<GateInputs, 'query' | 'key' | 'layout' | 'scale'>): Sizes {
   const { query, key, layout = 'heads-first', scale = 1 } = inputs;
   const fail = (problem: string) => {
@@ -207,10 +214,7 @@ export function sizesOf(source: string, inputs: Pick<GateInputs, 'query' | 'key'
     fail(`layout is ${describeValue(layout)}; expected 'heads-first' or 'tokens-first'.`);
   }
   if (!Number.isFinite(scale)) fail(`scale is ${scale}; expected a finite number. Leave it out for 1/√headDim.`);
-  for (const [name, given] of Object.entries({ query, key })) {
-    checkTensor(`[gating] ${source}:`, name, given);
-    if (given.dtype !== 'float32') fail(`${name} is ${given.dtype}; expected float32. Convert it.`);
-  }
+  const dtype = checkFloats(`[gating] ${source}:`, { query, key });
   const [tokens, head] = layout === 'heads-first' ? [2, 1] : [1, 2];
   const [batch, headDim, heads] = [query.shape[0], query.shape[3], query.shape[head]];
   const agree = [0, 3, head].every((axis) => query.shape[axis] === key.shape[axis]);
@@ -222,5 +226,5 @@ export function sizesOf(source: string, inputs: Pick<GateInputs, 'query' | 'key'
         `both (layout '${layout}'), the same but for the tokens. Reshape them, or name the layout they have.`,
     );
   }
-  return { batch, heads, headDim, queries: query.shape[tokens], keys: key.shape[tokens] };
+  return { batch, heads, headDim, dtype, queries: query.shape[tokens], keys: key.shape[tokens] };
 }

@@ -10,9 +10,9 @@ export type GateName = 'content' | 'slot' | 'block' | 'static' | 'oracle';
 
 export interface GateInputs {
   backend: Backend;
-  /** f32 [batch, heads, queries, headDim], or [batch, queries, heads, headDim] with layout 'tokens-first'. */
+  /** float32 or float16 [batch, heads, queries, headDim], or [batch, queries, heads, headDim] with layout 'tokens-first'. */
   query: Tensor;
-  /** f32 [batch, heads, keys, headDim], or [batch, keys, heads, headDim]. */
+  /** Of query's dtype [batch, heads, keys, headDim], or [batch, keys, heads, headDim]. */
   key: Tensor;
   /** Of query and key; default 'heads-first'. */
   layout?: Layout | undefined;
@@ -20,7 +20,7 @@ export interface GateInputs {
   keyMask?: Tensor | undefined;
   /** uint8 [batch, queries]; default: keyMask where there are as many queries as keys, else all are present. */
   queryMask?: Tensor | undefined;
-  /** f32 [batch, tokens, modelDim]: what queries and keys were projected from. Only SlotGate reads it, and needs it. */
+  /** float32 or float16 [batch, tokens, modelDim]: what queries and keys were projected from. Only SlotGate reads it, and needs it. */
   hidden?: Tensor | undefined;
   /** Selected tokens per query, forced ones included; default: the gate's own k, else `recommendK(keys)`. */
   k?: number | undefined;

@@ -52,15 +52,15 @@ export class OracleGate implements Gate {
   }
 
   /**
-   * [batch, heads, tokens, rank] with rank = headDim, or headDim and zeros up to a multiple of 4: what select-top-k reads.
+   * f32 [batch, heads, tokens, rank] with rank = headDim, or headDim and zeros up to a multiple of 4: what select-top-k reads.
    * A gate projection by the identity brings other data there, on the device.
    */
   async #headsFirst(call: GateCall, input: DeviceTensor, tokens: number): Promise<DeviceTensor> {
-    const { batch, heads, headDim, layout, backend } = call;
+    const { batch, heads, headDim, dtype, layout, backend } = call;
     const rank = 4 * Math.ceil(headDim / 4);
-    if (layout === 'heads-first' && rank === headDim) return input;
+    if (layout === 'heads-first' && rank === headDim && dtype === 'float32') return input;
     const { output } = await call.run(
-      { op: 'gate-projection', batch, heads, tokens, features: headDim, rank, layout },
+      { op: 'gate-projection', batch, heads, tokens, features: headDim, rank, dtype, layout },
       {
         input,
         map: this.#cache.get(backend, `identity ${heads} ${headDim}`, () => identityMaps(heads, headDim, rank)),

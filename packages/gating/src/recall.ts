@@ -1,6 +1,14 @@
 // How good a selection is: the attention it holds, and how far its output is from dense attention's.
 
-import { headsStrides, type Layout, type Selection, type Tensor } from '@flashmla/tensor';
+import {
+  checkFloats,
+  headsStrides,
+  type Layout,
+  readFloat32,
+  recoverFor,
+  type Selection,
+  type Tensor,
+} from '@flashmla/tensor';
 import { type Attended, type AttendInputs, attend, attendAll, selectionOnDevice } from './attend.ts';
 import type { GateInputs } from './gate.ts';
 import { masksOf, type Sizes, sizesOf, Temporaries } from './gate-call.ts';
@@ -10,7 +18,7 @@ export interface RecallInputs
     GateInputs,
     'backend' | 'query' | 'key' | 'layout' | 'keyMask' | 'queryMask' | 'causal' | 'scale' | 'signal'
   > {
-  /** f32, the shape of `key`. */
+  /** The dtype and shape of `key`. */
   value: Tensor;
   selection: Selection;
 }
@@ -37,7 +45,9 @@ export interface SelectionQuality extends Quality {
 export async function measureSelection(inputs: RecallInputs): Promise<SelectionQuality> {
   const { selection, layout = 'heads-first', causal = false, signal } = inputs;
   const sizes = sizesOf('measureSelection', inputs);
+  checkFloats('[gating] measureSelection:', { key: inputs.key, value: inputs.value });
   const scale = inputs.scale ?? 1 / Math.sqrt(sizes.headDim);
+  await recoverFor(inputs.backend, inputs.query, inputs.key, inputs.value);
   const temporaries = new Temporaries(inputs.backend);
   try {
     const onDevice = (given: Tensor) => temporaries.onDevice(given);
@@ -52,7 +62,7 @@ export async function measureSelection(inputs: RecallInputs): Promise<SelectionQ
     const read = async ({ output, lse }: Attended): Promise<Results> => {
       temporaries.add(output);
       temporaries.add(lse);
-      return { output: (await output.data()) as Float32Array, lse: (await lse.data()) as Float32Array };
+      return { output: await readFloat32(output), lse: await readFloat32(lse) };
     };
     const dense = await read(await attendAll(sizes, attended));
     const sparse = await read(await attend(sizes, attended, lists));

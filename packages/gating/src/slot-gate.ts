@@ -1,6 +1,8 @@
 // SlotGate: the first gate of this library, truly linear in the length.
 
 import {
+  castTo,
+  checkFloats,
   FlashMLAError,
   formatShape,
   type HostTensor,
@@ -66,23 +68,25 @@ export class SlotGate implements Gate {
   async select(inputs: GateInputs): Promise<Selection> {
     return withCall(this, inputs, async (call) => {
       const { backend, batch, heads, queries: tokens, masks } = call;
-      const { hidden, modelDim } = hiddenOf(call);
+      const { hidden, modelDim, dtype } = hiddenOf(call);
       const { weight, bias } = this.#weightsFor(heads, modelDim);
       const { slotCount } = this;
       const { output: scores } = await call.run(
         {
           ...{ op: 'linear', rows: batch * tokens, inFeatures: modelDim, outFeatures: heads * slotCount },
-          ...{ bias: bias !== undefined, activation: 'none' },
+          ...{ bias: bias !== undefined, activation: 'none', dtype },
         },
         {
           input: hidden,
-          weight: this.#cache.get(backend, 'weight', () => weight, { purpose: 'linear-weight' }),
-          ...(bias && { bias: this.#cache.get(backend, 'bias', () => bias) }),
+          weight: this.#cache.get(backend, `weight ${dtype}`, () => castTo(weight, dtype), {
+            purpose: 'linear-weight',
+          }),
+          ...(bias && { bias: this.#cache.get(backend, `bias ${dtype}`, () => castTo(bias, dtype)) }),
         },
       );
       const slots = Math.min(call.k, tokens);
       const { indices } = await call.run(
-        { op: 'select-slots', batch, heads, tokens, slotCount, slots, mask: masks !== undefined },
+        { op: 'select-slots', batch, heads, tokens, slotCount, slots, mask: masks !== undefined, dtype },
         { scores, ...(masks && { mask: masks.keyMask }) },
       );
       return selectionOf({ tileQueries: 1, blockKeys: 1, indices, residualGroup: 0 });
@@ -134,5 +138,5 @@ function hiddenOf({ hidden, batch, queries, keys }: GateCall) {
         '[batch, tokens, modelDim], as many queries and keys as tokens. Pass the layer input, or use another gate.',
     );
   }
-  return { hidden, modelDim };
+  return { hidden, modelDim, dtype: checkFloats('[gating] slot:', { hidden }) };
 }

@@ -345,7 +345,7 @@ onEachBackend('inputs', (backend) => {
     await expect(select({ key: undefined })).rejects.toThrow('[gating] oracle: key is undefined; expected a tensor');
     await expect(select({ query: new Float32Array(8) })).rejects.toThrow('query is a Float32Array; expected a tensor');
     await expect(select({ key: tensor(new Uint16Array(96), query.shape, 'float16') })).rejects.toThrow(
-      'key is float16; expected float32',
+      'key is float16 [1, 2, 6, 8]; expected float32 like query',
     );
     await expect(select({ layout: 'rows' })).rejects.toThrow("layout is the string 'rows'; expected 'heads-first'");
     await expect(select({ scale: Number.NaN })).rejects.toThrow('scale is NaN');

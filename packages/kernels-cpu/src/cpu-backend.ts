@@ -16,15 +16,19 @@ import {
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
   type Support,
   type Tensor,
   type Tensors,
   type TypedArray,
+  type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
 import { Allocator, type Block } from './allocator.ts';
+import { CpuRecording, RecordedOp } from './cpu-recording.ts';
 import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal } from './kernels/index.ts';
@@ -44,6 +48,7 @@ export class CpuBackend implements Backend {
   readonly #executor: Executor;
   readonly #allocator: Allocator;
   readonly #programs = new Map<string, CpuProgram>();
+  readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
 
   constructor(executor: Executor, device: DeviceInfo) {
@@ -66,7 +71,7 @@ export class CpuBackend implements Backend {
     return new CpuTensor(this, block, shape, dtype, false);
   }
 
-  upload(source: HostTensor, { purpose }: { purpose?: 'linear-weight' } = {}): CpuTensor {
+  upload(source: HostTensor, { purpose }: UploadOptions = {}): CpuTensor {
     if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source);
     const block = this.#allocate(source.array.byteLength, this.#executor.completed);
     this.#executor.write(block.offset, bytesOf(source.array));
@@ -140,14 +145,26 @@ export class CpuBackend implements Backend {
     for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
       addresses.set(name, this.#own(tensor).block.offset);
     }
-    this.#run(chosen.steps, chosen, addresses, signal);
-    for (const output of Object.values(outputs)) {
-      this.#own(output).writtenUnder = signal && { signal, end: this.#executor.submitted };
+    const { recording } = this.#profiler;
+    const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });
+    this.#run(chosen.steps, chosen, addresses, { signal, recorded });
+    const under = signal && { signal, end: this.#executor.submitted };
+    if (recorded) {
+      recorded.under = under;
+      recording.add(recorded);
     }
+    for (const output of Object.values(outputs)) this.#own(output).writtenUnder = under;
   }
 
   synchronize(): Promise<void> {
     return this.#executor.finish();
+  }
+
+  /** There is no device to lose: memory is the process's own. */
+  async recover(): Promise<void> {}
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => new CpuRecording(this.#executor), work);
   }
 
   async dispose(): Promise<void> {
@@ -169,7 +186,7 @@ export class CpuBackend implements Backend {
     steps: readonly Step[],
     memory: Pick<CpuPlan, 'buffers' | 'threadBytes'>,
     addresses: Map<string, number>,
-    signal?: AbortSignal,
+    { signal, recorded }: { signal?: AbortSignal | undefined; recorded?: RecordedOp | undefined } = {},
   ): void {
     const held: Block[] = [];
     const hold = (byteLength: number) => {
@@ -187,6 +204,7 @@ export class CpuBackend implements Backend {
         this.#executor.submit(
           { kernel: step.kernel, tasks: step.tasks, arguments: words, scratch, scratchStride },
           signal,
+          recorded?.next(step.kernel),
         );
       }
     } finally {

@@ -1,6 +1,6 @@
 // What runs commands and holds the memory: several threads over shared memory, or one worker with a memory of its own.
 
-import { FlashMLAError } from '@flashmla/tensor';
+import { FlashMLAError, type Span } from '@flashmla/tensor';
 import type { Command } from './protocol.ts';
 
 export interface Executor {
@@ -16,8 +16,12 @@ export interface Executor {
   write(offset: number, bytes: Uint8Array): void;
   /** Reads once everything submitted before is done. */
   read(offset: number, byteLength: number): Promise<ArrayBuffer>;
-  /** Queues a command; tasks that have not begun when the signal aborts are skipped. */
-  submit(command: Command, signal: AbortSignal | undefined): void;
+  /**
+   * Queues a command; tasks that have not begun when the signal aborts are skipped.
+   *
+   * @param times where given, gets for each thread when it was at the command (`nowMs`), by the time it is finished
+   */
+  submit(command: Command, signal: AbortSignal | undefined, times?: Span[]): void;
   /** Resolves when everything submitted so far is done. */
   finish(): Promise<void>;
   /** What the aborts of signals left out. */

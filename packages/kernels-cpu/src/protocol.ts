@@ -1,5 +1,7 @@
 // What the main thread and the workers agree on: the kernels by number, and the command ring in shared memory.
 
+import type { Span } from '@flashmla/tensor';
+
 /** Exports of the WASM module; a command names one by its place in this list. */
 export const kernelNames = [
   'linear',
@@ -59,11 +61,21 @@ export const NEXT = 2;
 export const ARRIVED = 3;
 export const SCRATCH = 4;
 export const SCRATCH_STRIDE = 5;
+/** 1 = note in the times of this slot when each worker is at the command. */
+export const TIMED = 6;
 export const ARGUMENTS = 8;
 export const MAX_ARGUMENTS = SLOT_WORDS - ARGUMENTS;
 
 /** First word of the slot of command number `sequence`. */
 export const slotOf = (sequence: number): number => RING_START + (sequence % RING) * SLOT_WORDS;
+
+/**
+ * Times lie beside the memory, in a Float64Array: for each slot, for each thread, when it began to take tasks and when it
+ * found no more (`nowMs`). They hold until the slot is used again.
+ */
+export const timesOf = (sequence: number, thread: number, threads: number): number =>
+  2 * ((sequence % RING) * threads + thread);
+export const timesBytes = (threads: number): number => 8 * 2 * RING * threads;
 
 /** First byte that tensors may use. */
 export const HEAP_START = (RING_START + RING * SLOT_WORDS) * 4;
@@ -75,6 +87,8 @@ export interface StartMessage {
   readonly kind: 'start';
   readonly module: WebAssembly.Module;
   readonly memory?: WebAssembly.Memory;
+  /** For the times of timed commands; comes with shared memory. */
+  readonly times?: SharedArrayBuffer;
   readonly initialPages: number;
   readonly maximumPages: number;
   readonly thread: number;
@@ -86,11 +100,11 @@ export type SingleMessage =
   | { readonly kind: 'grow'; readonly pages: number }
   | { readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'read'; readonly offset: number; readonly byteLength: number; readonly id: number }
-  | { readonly kind: 'run'; readonly command: Command; readonly sequence: number };
+  | { readonly kind: 'run'; readonly command: Command; readonly sequence: number; readonly timed: boolean };
 
 /** From a worker. */
 export type WorkerMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly sequence?: number }
+  | { readonly kind: 'done'; readonly sequence?: number; readonly span?: Span }
   | { readonly kind: 'data'; readonly id: number; readonly bytes: ArrayBuffer }
   | { readonly kind: 'failed'; readonly message: string };

@@ -1,6 +1,12 @@
 // Probing and opening: which of the three WASM builds this engine runs, with how many threads, and why.
 
-import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import {
+  type BackendProbe,
+  type BackendProvider,
+  describeValue,
+  FlashMLAError,
+  type OpenOptions,
+} from '@flashmla/tensor';
 import { CpuBackend } from './cpu-backend.ts';
 import type { Executor } from './executor.ts';
 import { hasRelaxedSimd, hasSharedMemory, hasSimd } from './features.ts';
@@ -10,7 +16,10 @@ import { SharedExecutor } from './shared-executor.ts';
 import { SingleExecutor } from './single-executor.ts';
 
 export interface CpuOpenOptions extends OpenOptions {
-  /** Where the WASM builds lie, when a bundler can't find them by itself: a folder, ending in '/'. */
+  /**
+   * Where the WASM builds lie, when a bundler can't find them by itself: a folder, ending in '/'. In browsers it may be
+   * relative to the page.
+   */
   wasmUrl?: string | URL;
   /** The worker script, likewise. */
   workerUrl?: string | URL;
@@ -90,7 +99,7 @@ export const provider: CpuBackendProvider = {
     const file = shared ? (relaxed ? 'kernels.relaxed.wasm' : 'kernels.simd.wasm') : 'kernels.single.wasm';
     const module = await loadModule(wasmUrl(file, options.wasmUrl));
     options.signal?.throwIfAborted();
-    const workerUrl = options.workerUrl === undefined ? undefined : new URL(options.workerUrl, import.meta.url);
+    const workerUrl = options.workerUrl === undefined ? undefined : absolute(options.workerUrl, 'workerUrl');
     const executor = await openExecutor(module, shared, threads, workerUrl);
     return new CpuBackend(executor, {
       description,
@@ -103,10 +112,23 @@ export const provider: CpuBackendProvider = {
 
 /** Each URL in a form that bundlers recognise as an asset. */
 function wasmUrl(file: string, folder: string | URL | undefined): URL {
-  if (folder !== undefined) return new URL(file, new URL(folder, import.meta.url));
+  if (folder !== undefined) return new URL(file, absolute(folder, 'wasmUrl'));
   if (file === 'kernels.relaxed.wasm') return new URL('./kernels.relaxed.wasm', import.meta.url);
   if (file === 'kernels.simd.wasm') return new URL('./kernels.simd.wasm', import.meta.url);
   return new URL('./kernels.single.wasm', import.meta.url);
+}
+
+/** Not relative to this module: where it lies in the end is the bundler's choice. */
+function absolute(url: string | URL, option: string): URL {
+  try {
+    return new URL(url, globalThis.location?.href);
+  } catch (cause) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[kernels-cpu] ${option} is ${describeValue(url)}; expected a URL, in browsers also one relative to the page.`,
+      { cause },
+    );
+  }
 }
 
 function openExecutor(

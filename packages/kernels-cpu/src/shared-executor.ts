@@ -1,6 +1,7 @@
 // Several threads over one shared memory. The main thread writes commands into a ring and goes on; it never waits, and
 // the workers never go back to their event loops. See protocol.ts for the ring, worker.ts for the other side.
 
+import type { Span } from '@flashmla/tensor';
 import { disposed, type Executor, failed, Skips, Waiters } from './executor.ts';
 import { startWorker, type WorkerPort } from './platform.ts';
 import {
@@ -20,6 +21,9 @@ import {
   STOP,
   slotOf,
   TASKS,
+  TIMED,
+  timesBytes,
+  timesOf,
   WANTED,
 } from './protocol.ts';
 
@@ -29,6 +33,7 @@ const NO_MORE_TASKS = 2 ** 30;
 interface Submitted {
   readonly command: Command;
   readonly signal: AbortSignal | undefined;
+  readonly times: Span[] | undefined;
 }
 
 export class SharedExecutor implements Executor {
@@ -36,6 +41,7 @@ export class SharedExecutor implements Executor {
   readonly memoryLimitBytes: number;
   readonly #memory: WebAssembly.Memory;
   readonly #words: Int32Array;
+  readonly #times: Float64Array;
   readonly #workers: WorkerPort[];
   readonly skips = new Skips();
   readonly #closed = new AbortController();
@@ -47,13 +53,21 @@ export class SharedExecutor implements Executor {
   readonly #signals: (AbortSignal | undefined)[] = new Array(RING);
   /** Commands that found the ring full. */
   #pending: Submitted[] = [];
+  /** Timed commands in the ring, in order, whose times were not taken yet. */
+  #timed: { readonly sequence: number; readonly times: Span[] }[] = [];
   #submitted = 0;
 
-  private constructor(memory: WebAssembly.Memory, maximumPages: number, workers: WorkerPort[]) {
+  private constructor(
+    memory: WebAssembly.Memory,
+    times: SharedArrayBuffer,
+    maximumPages: number,
+    workers: WorkerPort[],
+  ) {
     this.threads = workers.length;
     this.memoryLimitBytes = maximumPages * PAGE_BYTES;
     this.#memory = memory;
     this.#words = new Int32Array(memory.buffer);
+    this.#times = new Float64Array(times);
     this.#workers = workers;
     for (const worker of workers) {
       worker.onMessage((message) => {
@@ -73,6 +87,7 @@ export class SharedExecutor implements Executor {
     workerUrl: URL | undefined,
   ): Promise<SharedExecutor> {
     const workers = Array.from({ length: threads }, () => startWorker(workerUrl));
+    const times = new SharedArrayBuffer(timesBytes(threads));
     const ready = workers.map(
       (worker, thread) =>
         new Promise<void>((resolve, reject) => {
@@ -82,6 +97,7 @@ export class SharedExecutor implements Executor {
             kind: 'start',
             module,
             memory,
+            times,
             initialPages: pages.initial,
             maximumPages: pages.maximum,
             thread,
@@ -95,7 +111,7 @@ export class SharedExecutor implements Executor {
       for (const worker of workers) worker.terminate();
       throw error;
     }
-    return new SharedExecutor(memory, pages.maximum, workers);
+    return new SharedExecutor(memory, times, pages.maximum, workers);
   }
 
   get submitted(): number {
@@ -128,12 +144,12 @@ export class SharedExecutor implements Executor {
     return copy.buffer;
   }
 
-  submit(command: Command, signal: AbortSignal | undefined): void {
+  submit(command: Command, signal: AbortSignal | undefined, times?: Span[]): void {
     if (this.#waiters.failure) throw this.#waiters.failure;
     if (command.arguments.length > MAX_ARGUMENTS) throw failed(`${command.kernel} has too many arguments`);
     this.#submitted++;
     if (signal) this.#watch(signal);
-    this.#pending.push({ command, signal });
+    this.#pending.push({ command, signal, times });
     this.#publish();
   }
 
@@ -158,8 +174,10 @@ export class SharedExecutor implements Executor {
     const first = Atomics.load(words, HEAD);
     const room = RING - (first - this.completed);
     const count = Math.min(room, this.#pending.length);
+    // Before their slots are written over.
+    this.#takeTimes();
     for (let i = 0; i < count; i++) {
-      const { command, signal } = this.#pending[i]!;
+      const { command, signal, times } = this.#pending[i]!;
       const slot = slotOf(first + i);
       words[slot + KERNEL] = kernelNames.indexOf(command.kernel);
       words[slot + TASKS] = command.tasks;
@@ -168,6 +186,8 @@ export class SharedExecutor implements Executor {
       Atomics.store(words, slot + ARRIVED, 0);
       words[slot + SCRATCH] = command.scratch;
       words[slot + SCRATCH_STRIDE] = command.scratchStride;
+      words[slot + TIMED] = times ? 1 : 0;
+      if (times) this.#timed.push({ sequence: first + i, times });
       words.set(command.arguments, slot + ARGUMENTS);
       this.#signals[(first + i) % RING] = signal;
     }
@@ -182,8 +202,21 @@ export class SharedExecutor implements Executor {
   /** Looks how far the workers are; settles, refills the ring, and asks to be told about the rest. */
   #advance(): void {
     if (this.#pending.length > 0) this.#publish();
+    this.#takeTimes();
     this.#waiters.settle(this.completed);
     this.#ask();
+  }
+
+  /** Takes the times of timed commands that are finished. */
+  #takeTimes(): void {
+    const { completed } = this;
+    const ready = this.#timed.findIndex(({ sequence }) => sequence >= completed);
+    for (const { sequence, times } of this.#timed.splice(0, ready < 0 ? this.#timed.length : ready)) {
+      for (let thread = 0; thread < this.threads; thread++) {
+        const at = timesOf(sequence, thread, this.threads);
+        times.push({ startMs: this.#times[at]!, endMs: this.#times[at + 1]! });
+      }
+    }
   }
 
   /** Asks for a message when the next command of interest is done: one that is waited for, or half a ring. */

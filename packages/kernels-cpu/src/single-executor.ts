@@ -1,6 +1,7 @@
 // One worker with a memory of its own, where SharedArrayBuffer is missing: everything travels as messages, in order.
 // Few commands are on their way at once, so that an abort finds the rest still here.
 
+import type { Span } from '@flashmla/tensor';
 import { disposed, type Executor, failed, Skips, Waiters } from './executor.ts';
 import { startWorker, type WorkerPort } from './platform.ts';
 import { type Command, PAGE_BYTES } from './protocol.ts';
@@ -22,6 +23,8 @@ export class SingleExecutor implements Executor {
   readonly #waiters = new Waiters(() => this.#hold());
   /** Messages not yet sent; commands stop flowing when enough are in flight, and what comes after them waits too. */
   #queue: (() => boolean)[] = [];
+  /** Of timed commands that are not finished. */
+  readonly #times = new Map<number, Span[]>();
   #inFlight = 0;
   #pages: number;
   #submitted = 0;
@@ -35,6 +38,8 @@ export class SingleExecutor implements Executor {
     worker.onMessage((message) => {
       if (message.kind === 'done') {
         this.#inFlight--;
+        if (message.span) this.#times.get(message.sequence!)!.push(message.span);
+        this.#times.delete(message.sequence!);
         this.#completed++;
         this.#flow();
         this.#waiters.settle(this.#completed);
@@ -109,15 +114,17 @@ export class SingleExecutor implements Executor {
     return data;
   }
 
-  submit(command: Command, signal: AbortSignal | undefined): void {
+  submit(command: Command, signal: AbortSignal | undefined, times?: Span[]): void {
     if (this.#waiters.failure) throw this.#waiters.failure;
     const sequence = this.#submitted++;
+    if (times) this.#times.set(sequence, times);
     this.#queue.push(() => {
       if (this.#inFlight >= IN_FLIGHT) return false;
       this.#inFlight++;
       if (signal?.aborted) this.skips.note(signal, sequence);
       const skipped = { ...command, tasks: 0 };
-      this.#worker.post({ kind: 'run', command: signal?.aborted ? skipped : command, sequence });
+      const timed = times !== undefined;
+      this.#worker.post({ kind: 'run', command: signal?.aborted ? skipped : command, sequence, timed });
       return true;
     });
     this.#flow();

@@ -1,6 +1,7 @@
 // A compute thread. With shared memory it never returns to its event loop: it takes tasks from the command ring until it
 // is told to stop. Without shared memory it is the only one and owns the memory; everything comes as messages.
 
+import { nowMs } from './clock.ts';
 import {
   ARGUMENTS,
   ARRIVED,
@@ -19,6 +20,8 @@ import {
   type StartMessage,
   slotOf,
   TASKS,
+  TIMED,
+  timesOf,
   WANTED,
   type WorkerMessage,
 } from './protocol.ts';
@@ -57,11 +60,12 @@ function start(message: StartMessage | SingleMessage): void {
   const kernels = new WebAssembly.Instance(message.module, { env: { memory } }).exports as unknown as Kernels;
   if (!message.memory) handle = serve(kernels, memory);
   port.postMessage({ kind: 'ready' });
-  if (message.memory) work(kernels, new Int32Array(memory.buffer), message.thread, message.threads);
+  if (!message.memory) return;
+  work(kernels, new Int32Array(memory.buffer), new Float64Array(message.times!), message.thread, message.threads);
 }
 
 /** The loop of a thread among several. `words` covers the start of the memory, where the ring is; growth doesn't move it. */
-function work(kernels: Kernels, words: Int32Array, thread: number, threads: number): void {
+function work(kernels: Kernels, words: Int32Array, times: Float64Array, thread: number, threads: number): void {
   const table = kernelNames.map((name) => kernels[name]);
   for (let sequence = 0; ; sequence++) {
     if (!waitBeyond(words, HEAD, sequence)) return;
@@ -70,6 +74,8 @@ function work(kernels: Kernels, words: Int32Array, thread: number, threads: numb
     const tasks = words[slot + TASKS]!;
     const args = (slot + ARGUMENTS) * 4;
     const scratch = (words[slot + SCRATCH]! >>> 0) + thread * words[slot + SCRATCH_STRIDE]!;
+    const timed = words[slot + TIMED] !== 0;
+    if (timed) times[timesOf(sequence, thread, threads)] = nowMs();
     try {
       for (let task = Atomics.add(words, slot + NEXT, 1); task < tasks; task = Atomics.add(words, slot + NEXT, 1)) {
         kernel(args, task, scratch);
@@ -77,6 +83,7 @@ function work(kernels: Kernels, words: Int32Array, thread: number, threads: numb
     } catch (error) {
       port.postMessage({ kind: 'failed', message: `${kernelNames[words[slot + KERNEL]!]}: ${String(error)}` });
     }
+    if (timed) times[timesOf(sequence, thread, threads) + 1] = nowMs();
     if (Atomics.add(words, slot + ARRIVED, 1) + 1 < threads) {
       // No thread starts the next command before all have finished this one: it may read what this one writes.
       if (!waitBeyond(words, DONE, sequence)) return;
@@ -124,10 +131,13 @@ function serve(kernels: Kernels, memory: WebAssembly.Memory): (message: StartMes
           port.postMessage({ kind: 'data', id: message.id, bytes }, [bytes]);
           break;
         }
-        case 'run':
-          run(message.command);
-          port.postMessage({ kind: 'done', sequence: message.sequence });
+        case 'run': {
+          const { command, sequence, timed } = message;
+          const startMs = timed ? nowMs() : 0;
+          run(command);
+          port.postMessage({ kind: 'done', sequence, ...(timed && { span: { startMs, endMs: nowMs() } }) });
           break;
+        }
       }
     } catch (error) {
       port.postMessage({ kind: 'failed', message: `${message.kind}: ${String(error)}` });

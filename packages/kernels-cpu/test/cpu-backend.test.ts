@@ -53,6 +53,31 @@ describe.each(modes)('%s', (_, options) => {
     other.dispose();
   });
 
+  it('profiles the kernels of an op, and each thread at them', async () => {
+    const sizes = { heads: 4, tokens: 300, headDim: 32 };
+    const startedAt = performance.now();
+    const { result, ops, timing, wallMs } = await backend.profile(() => attend(backend, sizes));
+    const elapsedMs = performance.now() - startedAt;
+    result.dispose();
+    expect(timing.source).toBe('threads');
+    expect(ops).toHaveLength(1);
+    const [op] = ops;
+    const { steps } = planOf(op!.problem, { threads: backend.device.threads!, packedWeight: false });
+    expect(op!.kernels.map(({ name }) => name)).toEqual(steps.map(({ kernel }) => kernel));
+    for (const { startMs, endMs, threads } of op!.kernels) {
+      expect(threads).toHaveLength(backend.device.threads!);
+      for (const span of threads!) {
+        expect(span.startMs).toBeGreaterThanOrEqual(startMs);
+        expect(span.endMs).toBeLessThanOrEqual(endMs);
+      }
+    }
+    // On the threads' clocks, and yet when it happened.
+    expect(op!.startMs).toBeGreaterThanOrEqual(0);
+    expect(op!.endMs).toBeLessThanOrEqual(elapsedMs);
+    expect(op!.endMs - op!.startMs).toBeGreaterThan(0);
+    expect(wallMs).toBeLessThanOrEqual(elapsedMs);
+  });
+
   it('never lets an upload overwrite what a queued op still reads', async () => {
     const first = await attend(backend, { heads: 4, tokens: 300, headDim: 32 });
     const expected = await first.data();
@@ -196,6 +221,14 @@ describe('opening', () => {
     const error = await provider.open({ wasmUrl: missing }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'FlashMLAError', code: 'backend-unavailable' });
     expect(String(error)).toContain(`can't be loaded from ${missing}kernels.`);
+  });
+
+  it('refuses places of its files that are no URLs', async () => {
+    for (const option of ['wasmUrl', 'workerUrl']) {
+      await expect(provider.open({ [option]: './files/' })).rejects.toThrow(
+        `[kernels-cpu] ${option} is the string './files/'; expected a URL, in browsers also one relative to the page.`,
+      );
+    }
   });
 
   it('rejects what is in flight when it is disposed, and everything after', async () => {

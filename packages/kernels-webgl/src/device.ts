@@ -113,22 +113,34 @@ export class Device {
     return pixels.slice(0, floats);
   }
 
-  /** Resolves when all that was run is done; rejects when the device failed at it. */
-  async finish(): Promise<void> {
+  /** A fence behind all that was run so far, for `reached`. */
+  mark(): WebGLSync {
     const gl = this.#gl;
     this.checkAlive();
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
+    return fence!;
+  }
+
+  /** Resolves when all that was run before the fence is done. */
+  async reached(fence: WebGLSync): Promise<void> {
+    const gl = this.#gl;
     try {
       for (let poll = 0; ; poll++) {
         this.checkAlive();
-        const status = gl.clientWaitSync(fence!, 0, 0);
+        const status = gl.clientWaitSync(fence, 0, 0);
         if (status !== gl.TIMEOUT_EXPIRED) break;
         await nextTask(poll < QUICK_POLLS);
       }
     } finally {
       gl.deleteSync(fence);
     }
+  }
+
+  /** Resolves when all that was run is done; rejects when the device failed at it. */
+  async finish(): Promise<void> {
+    const gl = this.#gl;
+    await this.reached(this.mark());
     this.checkAlive();
     const error = gl.getError();
     if (error === gl.NO_ERROR) return;
@@ -140,13 +152,19 @@ export class Device {
     this.#gl.deleteTexture(texture);
   }
 
+  /** Whether the browser took the GPU away. */
+  get lost(): boolean {
+    return !this.#closed && this.#gl.isContextLost();
+  }
+
   /** Raises once the device is closed or the browser took the GPU away. */
   checkAlive(): void {
     if (this.#closed) throw new FlashMLAError('disposed', '[kernels-webgl] the backend was disposed; open another.');
-    if (this.#gl.isContextLost()) {
+    if (this.lost) {
       throw new FlashMLAError(
-        'backend-failed',
-        '[kernels-webgl] the browser took the GPU away (context lost), and with it all tensors; open another backend.',
+        'device-lost',
+        '[kernels-webgl] the browser took the GPU away (context lost), and with it what was under way. Run it again: models ' +
+          'and modules recover by themselves, who calls the backend calls recover() first.',
       );
     }
   }
@@ -235,6 +253,7 @@ export class Device {
     } catch (error) {
       cause = error;
     }
+    this.checkAlive();
     const why = cause instanceof Error ? cause.message : `it took ${kernel.kernel.constructor.name}`;
     throw new FlashMLAError(
       'backend-failed',

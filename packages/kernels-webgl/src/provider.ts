@@ -4,7 +4,7 @@ import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOption
 import { closeContext, isSoftware, openContext } from './context.ts';
 import { Device } from './device.ts';
 import { loadGpuJs } from './gpu-js.ts';
-import { WebGLBackend } from './webgl-backend.ts';
+import { type GivenDevice, WebGLBackend } from './webgl-backend.ts';
 
 export interface WebGLOpenOptions extends OpenOptions {
   /** Most bytes of textures; default 4 GiB. WebGL does not tell how much there is. */
@@ -57,17 +57,22 @@ export const provider: WebGLBackendProvider = {
         `[kernels-webgl] memoryBytes is ${memoryBytes}; expected a number above 0, or leave it out for 4 GiB.`,
       );
     }
-    const found = openContext();
-    if ('reason' in found) throw new FlashMLAError('backend-unavailable', `[kernels-webgl] ${found.reason}.`);
-    const { gl, renderer } = found;
-    try {
-      const gpuJs = await loadGpuJs();
-      signal?.throwIfAborted();
-      const info = { description: describe(renderer), features: FEATURES, limits: limitsOf(gl, memoryBytes) };
-      return new WebGLBackend(new Device(gpuJs, gl), info, memoryBytes);
-    } catch (error) {
-      closeContext(gl);
-      throw error;
-    }
+    const reopen = () => openDevice(memoryBytes);
+    return new WebGLBackend({ ...(await openDevice(memoryBytes, signal)), reopen, limitBytes: memoryBytes });
   },
 };
+
+async function openDevice(memoryBytes: number, signal?: AbortSignal): Promise<GivenDevice> {
+  const found = openContext();
+  if ('reason' in found) throw new FlashMLAError('backend-unavailable', `[kernels-webgl] ${found.reason}.`);
+  const { gl, renderer } = found;
+  try {
+    const gpuJs = await loadGpuJs();
+    signal?.throwIfAborted();
+    const info = { description: describe(renderer), features: FEATURES, limits: limitsOf(gl, memoryBytes) };
+    return { device: new Device(gpuJs, gl), info };
+  } catch (error) {
+    closeContext(gl);
+    throw error;
+  }
+}

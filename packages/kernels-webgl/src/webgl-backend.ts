@@ -4,6 +4,7 @@
 import {
   arrayOf,
   type Backend,
+  ClockedOps,
   checkBindings,
   checkOwned,
   checkShape,
@@ -14,15 +15,21 @@ import {
   elementCount,
   FlashMLAError,
   type HostTensor,
+  lostWithDevice,
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
+  RestorableTensors,
+  SharedRecovery,
   type Support,
   type Tensor,
   type Tensors,
   type TypedArray,
+  type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
 import type { Device, Elements } from './device.ts';
@@ -33,21 +40,45 @@ import { WebGLTensor } from './webgl-tensor.ts';
 
 interface WebGLProgram extends Program {
   readonly plan: WebGLPlan;
+  /** Whose textures it is planned for. */
+  readonly device: Device;
+}
+
+/** A device, and what is known of it. */
+export interface GivenDevice {
+  readonly device: Device;
+  readonly info: DeviceInfo;
+}
+
+export interface WebGLBackendOptions extends GivenDevice {
+  /** Another device when the context of this one was lost. */
+  readonly reopen: () => Promise<GivenDevice>;
+  readonly limitBytes: number;
 }
 
 export class WebGLBackend implements Backend {
   readonly name = 'webgl';
-  readonly device: DeviceInfo;
-  readonly #device: Device;
+  readonly #reopen: WebGLBackendOptions['reopen'];
   readonly #limitBytes: number;
   readonly #programs = new Map<string, WebGLProgram>();
+  readonly #restorable = new RestorableTensors<WebGLTensor>();
+  readonly #recovery = new SharedRecovery();
+  /** What it runs on; another one once a lost context was recovered. */
+  #device: Device;
+  #info: DeviceInfo;
+  readonly #profiler = new Profiler<ClockedOps>('[kernels-webgl]', this);
   #usedBytes = 0;
   #peakBytes = 0;
 
-  constructor(device: Device, info: DeviceInfo, limitBytes: number) {
+  constructor({ device, info, reopen, limitBytes }: WebGLBackendOptions) {
     this.#device = device;
+    this.#info = info;
+    this.#reopen = reopen;
     this.#limitBytes = limitBytes;
-    this.device = info;
+  }
+
+  get device(): DeviceInfo {
+    return this.#info;
   }
 
   supports(problem: Problem): Support {
@@ -69,14 +100,13 @@ export class WebGLBackend implements Backend {
       throw new OutOfMemoryError('kernels-webgl', bytes, this.#usedBytes, this.#limitBytes);
     }
     this.#reserve(bytes);
-    return new WebGLTensor(this, shape, dtype, bytes);
+    return new WebGLTensor(this, this.#device, shape, dtype, bytes);
   }
 
-  upload(source: HostTensor): WebGLTensor {
+  upload(source: HostTensor, { restore }: UploadOptions = {}): WebGLTensor {
     const tensor = this.allocate(source.shape, source.dtype);
-    if (source.array.length > 0) {
-      tensor.contents = this.#device.upload(encode(source.array, source.dtype), channelsOfDType(source.dtype));
-    }
+    tensor.contents = textureOf(source, this.#device);
+    if (restore) this.#restorable.add(tensor, restore);
     return tensor;
   }
 
@@ -93,13 +123,17 @@ export class WebGLBackend implements Backend {
 
   free(source: Tensor): void {
     const tensor = source as WebGLTensor;
-    this.#usedBytes -= tensor.textureBytes;
-    if (tensor.contents) this.#device.delete(tensor.contents);
+    const { contents, device } = tensor;
+    this.#restorable.delete(tensor);
     tensor.contents = undefined;
+    if (device !== this.#device) return;
+    this.#usedBytes -= tensor.textureBytes;
+    if (contents) device.delete(contents);
   }
 
   memory(): MemoryInfo {
-    return { usedBytes: this.#usedBytes, peakBytes: this.#peakBytes, limitBytes: this.#limitBytes };
+    const usedBytes = this.#device.lost ? 0 : this.#usedBytes;
+    return { usedBytes, peakBytes: this.#peakBytes, limitBytes: this.#limitBytes };
   }
 
   resetPeak(): void {
@@ -116,7 +150,7 @@ export class WebGLBackend implements Backend {
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-webgl] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
-      program = { problem, plan: planOf(problem, this.#device) };
+      program = { problem, plan: planOf(problem, this.#device), device: this.#device };
       this.#programs.set(key, program);
     }
     return program;
@@ -125,11 +159,20 @@ export class WebGLBackend implements Backend {
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
     this.#device.checkAlive();
     checkBindings(this, program.problem, inputs, outputs);
+    const { plan, device } = program as WebGLProgram;
+    if (device !== this.#device) {
+      throw new FlashMLAError(
+        'device-lost',
+        `[kernels-webgl] this program for ${program.problem.op} was lost with the GPU; prepare it again.`,
+      );
+    }
     const written = Object.values(outputs).map((output) => this.#own(output));
-    for (const output of written) output.skippedFor = signal?.aborted ? signal : undefined;
+    for (const output of written) {
+      output.skippedFor = signal?.aborted ? signal : undefined;
+      this.#restorable.delete(output);
+    }
     if (signal?.aborted) return;
 
-    const { plan } = program as WebGLProgram;
     const textures = new Map<string, Elements>();
     for (const [name, input] of Object.entries(inputs)) {
       const { contents } = this.#own(input);
@@ -148,18 +191,74 @@ export class WebGLBackend implements Backend {
       if (tensor.contents) this.#device.delete(tensor.contents);
       tensor.contents = contents;
     }
+    this.#timeOp(program);
   }
 
   synchronize(): Promise<void> {
     return this.#device.finish();
   }
 
-  dispose(): Promise<void> {
-    return this.#device.close();
+  async recover(): Promise<void> {
+    if (this.#device.lost) await this.#recovery.run((signal) => this.#recover(signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    const description = "by the host's clock at a fence behind each op, which it looks at between other tasks";
+    return this.#profiler.profile(() => new ClockedOps(description), work);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#device.close();
+    this.#recovery.abort(new FlashMLAError('disposed', '[kernels-webgl] the backend was disposed; open another.'));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** Opens another device and uploads to it what can be restored. Only when all of that is there it takes over. */
+  async #recover(signal: AbortSignal): Promise<void> {
+    const { device, info } = await this.#reopen().catch((cause: Error) => {
+      throw new FlashMLAError(
+        'backend-unavailable',
+        `[kernels-webgl] the GPU was taken away and can't be opened again: ${cause.message} Try later, or use another backend.`,
+        { cause },
+      );
+    });
+    try {
+      signal.throwIfAborted();
+      const restored: [WebGLTensor, Elements | undefined][] = [];
+      await this.#restorable.restore(signal, (tensor, elements) => {
+        device.checkAlive();
+        restored.push([tensor, textureOf(elements, device)]);
+      });
+      await device.finish();
+      signal.throwIfAborted();
+      this.#device = device;
+      this.#info = info;
+      this.#programs.clear();
+      this.#usedBytes = 0;
+      for (const [tensor, contents] of restored) {
+        if (tensor.disposed) {
+          if (contents) device.delete(contents);
+        } else {
+          Object.assign(tensor, { device, contents });
+          this.#reserve(tensor.textureBytes);
+        }
+      }
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+  }
+
+  /** Times the op that was just handed to the GPU, if a profile is taken. */
+  #timeOp(program: Program): void {
+    const { recording } = this.#profiler;
+    if (!recording) return;
+    const fence = this.#device.mark();
+    // What goes wrong on the device is told to whoever synchronizes.
+    recording.add(program, () => this.#device.reached(fence)).catch(() => {});
   }
 
   /** Runs the steps of a plan, and leaves in `textures` the inputs and what was written of the outputs. */
@@ -200,6 +299,13 @@ export class WebGLBackend implements Backend {
 
   #own(tensor: DeviceTensor): WebGLTensor {
     checkOwned('[kernels-webgl]', this, tensor);
-    return tensor as WebGLTensor;
+    const own = tensor as WebGLTensor;
+    if (own.device !== this.#device) throw lostWithDevice('[kernels-webgl]', own);
+    return own;
   }
+}
+
+/** A texture with the elements of a tensor; undefined where there are none. */
+function textureOf({ array, dtype }: HostTensor, device: Device): Elements | undefined {
+  return array.length > 0 ? device.upload(encode(array, dtype), channelsOfDType(dtype)) : undefined;
 }

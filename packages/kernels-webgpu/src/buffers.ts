@@ -10,6 +10,7 @@ export interface Block {
   readonly buffer: GPUBuffer;
   /** Bytes of the buffer, at least those asked for. */
   readonly byteLength: number;
+  readonly owner: Buffers;
   /** Ops recorded when it was freed. */
   freedAt: number;
 }
@@ -61,6 +62,11 @@ export class Buffers {
     return block;
   }
 
+  /** Whether the block came from here: memory of a device that was lost is nobody's. */
+  owns(block: Block): boolean {
+    return block.owner === this;
+  }
+
   /** @param recorded ops recorded so far: any of them may still use the block */
   give(block: Block, recorded: number): void {
     block.freedAt = recorded;
@@ -94,7 +100,7 @@ export class Buffers {
       size,
       usage: usage.storage | usage.copySource | usage.copyDestination,
     });
-    return { buffer, byteLength: size, freedAt: 0 };
+    return { buffer, byteLength: size, owner: this, freedAt: 0 };
   }
 }
 

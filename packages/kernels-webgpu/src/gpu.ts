@@ -1,7 +1,14 @@
 // Where WebGPU comes from: the platform's own (browsers, Deno), or in Node the optional peer `webgpu` (Dawn).
 // Usage flags are written as numbers, as the specification has them: Node has no globals for them.
 
-export const usage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
+export const usage = {
+  mapRead: 1,
+  copySource: 4,
+  copyDestination: 8,
+  uniform: 64,
+  storage: 128,
+  queryResolve: 512,
+} as const;
 export const mapModeRead = 1;
 export const shaderStageCompute = 4;
 
@@ -18,11 +25,9 @@ export async function findGpu(): Promise<GPU | string> {
       : 'this browser has no WebGPU; update it, or use another backend';
   }
   try {
-    // Not written out: a bundler must not look for a native module that only Node can load.
-    const specifier = 'webgpu';
-    const { create } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier)) as {
-      create(flags: string[]): GPU;
-    };
+    // Native code, which no bundler shall take: `browser` in package.json keeps it out of what is built for browsers,
+    // the comment out of what webpack builds for Node.
+    const { create } = await import(/* webpackIgnore: true */ 'webgpu');
     dawn ??= create([]);
     return dawn;
   } catch (error) {

@@ -1,8 +1,9 @@
-// Pipelines, made once for each source text and kept.
+// Pipelines, made once for each source text; those used last are kept.
 
 import { FlashMLAError } from '@flashmla/tensor';
 import { shaderStageCompute } from './gpu.ts';
 import type { Step } from './plan.ts';
+import { Recent } from './recent.ts';
 import { sourceOf, writesOf } from './shaders.ts';
 
 export interface Pipeline {
@@ -10,23 +11,21 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+/** Few sources have constants that vary with the length. */
+const mostPipelines = 256;
+
 export class Pipelines {
   readonly #device: GPUDevice;
-  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #pipelines = new Recent<Promise<Pipeline>>(mostPipelines);
 
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
   /** The pipeline of a step. Rejects with 'backend-failed' when the device's compiler refuses it. */
-  of({ shader, constants }: Step): Promise<Pipeline> {
-    const source = sourceOf(shader, constants);
-    let made = this.#pipelines.get(source);
-    if (!made) {
-      made = this.#make(shader, source);
-      this.#pipelines.set(source, made);
-    }
-    return made;
+  of({ shader, constants, dtype }: Step): Promise<Pipeline> {
+    const source = sourceOf(shader, constants, dtype);
+    return this.#pipelines.get(source, () => this.#make(shader, source));
   }
 
   async #make(shader: string, source: string): Promise<Pipeline> {

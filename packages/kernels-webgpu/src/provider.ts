@@ -2,7 +2,7 @@
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
 import { findGpu } from './gpu.ts';
-import { WebGpuBackend } from './webgpu-backend.ts';
+import { type GivenDevice, WebGpuBackend } from './webgpu-backend.ts';
 
 export interface WebGpuOpenOptions extends OpenOptions {
   /** A device of the caller's: used as it is, and not destroyed with the backend. */
@@ -17,7 +17,7 @@ export interface WebGpuBackendProvider extends BackendProvider {
 }
 
 const defaultMemoryBytes = 4 * 2 ** 30;
-const wantedFeatures = ['timestamp-query'] as const satisfies readonly GPUFeatureName[];
+const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies readonly GPUFeatureName[];
 const wantedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
 export const provider: WebGpuBackendProvider = {
@@ -32,7 +32,7 @@ export const provider: WebGpuBackendProvider = {
       available: !isSoftware(adapter.info),
       reason: isSoftware(adapter.info) ? `the only adapter runs on the CPU: ${device}` : device,
       device,
-      features: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+      features: namesOf(adapter.features),
       limits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
     };
   },
@@ -42,19 +42,24 @@ export const provider: WebGpuBackendProvider = {
     const device = options.device ?? (await requestDevice(options));
     if (signal?.aborted && !options.device) device.destroy();
     signal?.throwIfAborted();
-    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    return new WebGpuBackend({
-      device,
-      ownsDevice: !options.device,
-      memoryBytes,
-      info: {
-        description: describe(device.adapterInfo),
-        features: wantedFeatures.filter((feature) => device.features.has(feature)),
-        limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
-      },
-    });
+    const given = (opened: GPUDevice) => givenDevice(opened, memoryBytes);
+    const reopen = options.device ? undefined : async () => given(await requestDevice(options));
+    return new WebGpuBackend({ ...given(device), reopen, memoryBytes });
   },
 };
+
+function givenDevice(device: GPUDevice, memoryBytes: number): GivenDevice {
+  const { features, adapterInfo } = device;
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  return {
+    device,
+    info: {
+      description: describe(adapterInfo),
+      features: namesOf(features),
+      limits: { memoryBytes, maxBufferSize, maxStorageBufferBindingSize, maxHeadDim: 256 },
+    },
+  };
+}
 
 async function requestDevice(options: WebGpuOpenOptions): Promise<GPUDevice> {
   const adapter = await findAdapter(options);
@@ -64,6 +69,12 @@ async function requestDevice(options: WebGpuOpenOptions): Promise<GPUDevice> {
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]])),
   });
+}
+
+/** Of the features that are wanted those that are there, and what they make possible by the name it has on all backends. */
+function namesOf(features: ReadonlySet<string>): string[] {
+  const there = wantedFeatures.filter((feature) => features.has(feature));
+  return features.has('shader-f16') ? [...there, 'float16'] : there;
 }
 
 /** The adapter, or why there is none. */

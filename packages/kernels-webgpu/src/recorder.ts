@@ -7,10 +7,17 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number];
 }
 
+/** What encodes ops that a profile times. */
+export interface TimingEncoder {
+  /** @returns what to call when it is submitted */
+  encode(encoder: GPUCommandEncoder, ops: readonly RecordedOp[]): () => void;
+}
+
 /** One op: its dispatches, and whether it was left out. */
 export class RecordedOp {
   readonly signal: AbortSignal | undefined;
   readonly dispatches: Dispatch[] = [];
+  timing: TimingEncoder | undefined;
   /** Left out, because the signal had aborted before it was submitted. */
   skipped = false;
 
@@ -53,23 +60,29 @@ export class Recorder {
 
   submit(): void {
     if (this.#ops.length > 0) {
+      for (const op of this.#ops) op.skipped = op.signal?.aborted ?? false;
+      const ops = this.#ops.filter(({ skipped }) => !skipped);
+      const timing = ops.find((op) => op.timing)?.timing;
       const encoder = this.#device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      for (const op of this.#ops) {
-        op.skipped = op.signal?.aborted ?? false;
-        if (op.skipped) continue;
-        for (const { pipeline, bindGroup, workgroups } of op.dispatches) {
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, bindGroup);
-          pass.dispatchWorkgroups(...workgroups);
-        }
-      }
-      pass.end();
+      const whenSubmitted = timing?.encode(encoder, ops) ?? encodeTogether(encoder, ops);
       this.#device.queue.submit([encoder.finish()]);
       this.submits++;
+      whenSubmitted?.();
     }
     this.#ops = [];
     this.#dispatches = 0;
     this.#submitted = this.#recorded;
   }
+}
+
+function encodeTogether(encoder: GPUCommandEncoder, ops: readonly RecordedOp[]): undefined {
+  const pass = encoder.beginComputePass();
+  for (const { dispatches } of ops) for (const dispatch of dispatches) encodeDispatch(pass, dispatch);
+  pass.end();
+}
+
+export function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Dispatch): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(...workgroups);
 }

@@ -1,4 +1,7 @@
 // The WGSL sources by name, and the text that is compiled for a step: its constants, what it includes, the file.
+// One source serves both precisions: it stores `element`s and computes in f32.
+
+import type { FloatDType } from '@flashmla/tensor';
 
 import blockPool from './kernels/block-pool.wgsl';
 import contentOrder from './kernels/content-order.wgsl';
@@ -42,6 +45,11 @@ const sources: Readonly<Record<string, string>> = {
   'sum-of-all': sumOfAll,
 };
 
+const elements: Readonly<Record<FloatDType, string>> = {
+  float32: 'alias element = f32;\nalias element4 = vec4f;\n',
+  float16: 'enable f16;\nalias element = f16;\nalias element4 = vec4h;\n',
+};
+
 /**
  * In front of every file. `index_of`: which workgroup this is, of those that a step asked for, spread over two dimensions.
  * `byte_of`: a mask's byte number `at`, from the word that holds it, number at / 4.
@@ -54,11 +62,15 @@ fn byte_of(word: u32, at: u32) -> u32 { return (word >> (at % 4u * 8u)) & 255u; 
 /** `// include: name` on a line of its own stands for that file. */
 const include = /^\/\/ include: (\S+)$/gm;
 
-/** The source of `shader` with its constants; the same text for the same pipeline. */
-export function sourceOf(shader: string, constants: Readonly<Record<string, number>>): string {
+/** The source of `shader` with its constants, `element` being of `dtype`; the same text for the same pipeline. */
+export function sourceOf(
+  shader: string,
+  constants: Readonly<Record<string, number>>,
+  dtype: FloatDType = 'float32',
+): string {
   const declared = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
   const text = sources[shader]!.replace(include, (_, name: string) => sources[name]!);
-  return `${declared.join('')}${prelude}${text}`;
+  return `${elements[dtype]}${declared.join('')}${prelude}${text}`;
 }
 
 /** For each binding after 0, the parameters: whether the shader writes it. */

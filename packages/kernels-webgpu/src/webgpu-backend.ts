@@ -13,160 +13,164 @@ import {
   elementCount,
   FlashMLAError,
   type HostTensor,
+  lostWithDevice,
   type MemoryInfo,
   OutOfMemoryError,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
+  RestorableTensors,
+  SharedRecovery,
   type Support,
   type Tensor,
   type Tensors,
   type TypedArray,
+  type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
-import { type Block, Buffers } from './buffers.ts';
+import type { Block } from './buffers.ts';
 import { mapModeRead, usage } from './gpu.ts';
+import { type GpuRecording, recordingOn } from './gpu-recording.ts';
 import { planOf, refusal } from './kernels/index.ts';
-import { type Pipeline, Pipelines } from './pipelines.ts';
-import type { GpuPlan, GpuTraits, Step, Word } from './plan.ts';
-import { RecordedOp, Recorder } from './recorder.ts';
+import { OpenDevice, type PreparedStep, type WebGpuProgram } from './open-device.ts';
+import type { Word } from './plan.ts';
+import { RecordedOp } from './recorder.ts';
 import { WebGpuTensor } from './webgpu-tensor.ts';
 
-interface PreparedStep extends Pipeline {
-  readonly step: Step;
-  readonly params: GPUBuffer;
-}
-
-interface WebGpuProgram extends Program {
-  readonly plan: GpuPlan;
-  readonly steps: readonly PreparedStep[];
-}
-
-export interface WebGpuBackendOptions {
+/** A device, and what is known of it. */
+export interface GivenDevice {
   readonly device: GPUDevice;
   readonly info: DeviceInfo;
-  /** Whether the device ends with the backend. */
-  readonly ownsDevice: boolean;
+}
+
+export interface WebGpuBackendOptions extends GivenDevice {
+  /** Another device when this one was lost. Without it the device is the caller's: neither replaced nor destroyed. */
+  readonly reopen?: (() => Promise<GivenDevice>) | undefined;
   readonly memoryBytes: number;
 }
 
+const again = 'Run it again: models and modules recover by themselves, who calls the backend calls recover() first.';
+const callersOwn = "It is the caller's own: open a new backend with a new device.";
+
 export class WebGpuBackend implements Backend {
   readonly name = 'webgpu';
-  readonly device: DeviceInfo;
-  /** The device it runs on. */
-  readonly gpu: GPUDevice;
-  readonly #ownsDevice: boolean;
+  readonly #reopen: WebGpuBackendOptions['reopen'];
   readonly #limitBytes: number;
-  readonly #buffers: Buffers;
-  readonly #recorder: Recorder;
-  readonly #pipelines: Pipelines;
-  readonly #traits: GpuTraits;
-  readonly #programs = new Map<string, Promise<WebGpuProgram>>();
-  /** Bound where an optional input is not given. */
-  readonly #zeros: GPUBuffer;
-  readonly #onError = (event: Event) => this.#fail((event as GPUUncapturedErrorEvent).error);
-  /** What went wrong on the device since somebody waited last. */
-  #failure: FlashMLAError | undefined;
-  #lost: FlashMLAError | undefined;
+  readonly #restorable = new RestorableTensors<WebGpuTensor>();
+  readonly #recovery = new SharedRecovery();
+  /** What it runs on; another one once a lost device was recovered. */
+  #open: OpenDevice;
+  /** The most that was in use on devices before this one. */
+  #peakBefore = 0;
+  readonly #profiler = new Profiler<GpuRecording>('[kernels-webgpu]', this);
   #disposed = false;
 
-  constructor({ device, info, ownsDevice, memoryBytes }: WebGpuBackendOptions) {
-    this.device = info;
-    this.gpu = device;
-    this.#ownsDevice = ownsDevice;
+  constructor({ device, info, reopen, memoryBytes }: WebGpuBackendOptions) {
+    this.#reopen = reopen;
     this.#limitBytes = memoryBytes;
-    this.#buffers = new Buffers(device, memoryBytes);
-    this.#recorder = new Recorder(device);
-    this.#pipelines = new Pipelines(device);
-    this.#traits = traitsOf(device);
-    this.#zeros = device.createBuffer({ size: 256, usage: usage.storage });
-    device.addEventListener('uncapturederror', this.#onError);
-    void device.lost.then(({ reason, message }) => {
-      this.#lost = new FlashMLAError(
-        'backend-failed',
-        `[kernels-webgpu] the GPU device was lost${reason === 'destroyed' ? ', for it was destroyed' : ''}` +
-          `${message ? `: ${message}` : ''}. Open a new backend and load the model again.`,
-      );
-    });
+    this.#open = this.#openOn({ device, info });
   }
 
-  /** Command buffers submitted so far. */
+  get device(): DeviceInfo {
+    return this.#open.info;
+  }
+
+  /** The device it runs on; another one after a recovery. */
+  get gpu(): GPUDevice {
+    return this.#open.gpu;
+  }
+
+  /** Command buffers submitted to the device so far. */
   get submits(): number {
-    return this.#recorder.submits;
+    return this.#open.recorder.submits;
   }
 
   supports(problem: Problem): Support {
     validateProblem(problem);
-    const refused = refusal(problem, this.#traits);
+    const { traits } = this.#open;
+    const refused = refusal(problem, traits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.#traits);
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, traits);
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
   allocate(shape: readonly number[], dtype: DType): WebGpuTensor {
+    this.#checkUsable();
     return new WebGpuTensor(this, this.#take(elementCount(shape) * byteSize(dtype)), shape, dtype);
   }
 
-  upload(source: HostTensor): WebGpuTensor {
-    const { array, shape, dtype } = source;
-    const block = this.#take(array.byteLength, this.#recorder.submitted);
-    if (array.byteLength > 0) this.gpu.queue.writeBuffer(block.buffer, 0, wholeWords(array));
-    return new WebGpuTensor(this, block, shape, dtype);
+  upload(source: HostTensor, { restore }: UploadOptions = {}): WebGpuTensor {
+    this.#checkUsable();
+    const tensor = new WebGpuTensor(this, this.#write(source), source.shape, source.dtype);
+    if (restore) this.#restorable.add(tensor, restore);
+    return tensor;
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
     const { writer, dtype } = tensor;
     const elements = elementCount(tensor.shape);
-    this.#recorder.submit();
+    // What it waits for is on this device, whatever the backend runs on by then.
+    const open = this.#open;
+    open.recorder.submit();
     if (writer?.skipped) throw writer.signal!.reason;
     const size = Math.ceil((elements * byteSize(dtype)) / 4) * 4;
     if (size === 0) return new (arrayOf(dtype))(0);
-    const staging = this.gpu.createBuffer({ size, usage: usage.mapRead | usage.copyDestination });
+    const staging = open.gpu.createBuffer({ size, usage: usage.mapRead | usage.copyDestination });
     try {
-      const encoder = this.gpu.createCommandEncoder();
+      const encoder = open.gpu.createCommandEncoder();
       encoder.copyBufferToBuffer(tensor.block.buffer, 0, staging, 0, size);
-      this.gpu.queue.submit([encoder.finish()]);
-      await this.#settle(staging.mapAsync(mapModeRead));
-      return new (arrayOf(dtype))(staging.getMappedRange().slice(0), 0, elements);
+      open.gpu.queue.submit([encoder.finish()]);
+      const bytes = await open.settle(staging.mapAsync(mapModeRead).then(() => staging.getMappedRange().slice(0)));
+      return new (arrayOf(dtype))(bytes, 0, elements);
     } finally {
       staging.destroy();
     }
   }
 
   free(source: Tensor): void {
-    this.#buffers.give((source as WebGpuTensor).block, this.#recorder.recorded);
+    const tensor = source as WebGpuTensor;
+    const { buffers, recorder } = this.#open;
+    this.#restorable.delete(tensor);
+    if (buffers.owns(tensor.block)) buffers.give(tensor.block, recorder.recorded);
   }
 
   memory(): MemoryInfo {
-    const { usedBytes, peakBytes } = this.#buffers;
-    return { usedBytes, peakBytes, limitBytes: this.#limitBytes };
+    const { gone, buffers } = this.#open;
+    const peakBytes = Math.max(this.#peakBefore, buffers.peakBytes);
+    return { usedBytes: gone ? 0 : buffers.usedBytes, peakBytes, limitBytes: this.#limitBytes };
   }
 
   resetPeak(): void {
-    this.#buffers.resetPeak();
+    this.#peakBefore = 0;
+    this.#open.buffers.resetPeak();
   }
 
   async prepare(problem: Problem): Promise<Program> {
     this.#checkUsable();
-    const key = problemKey(problem);
-    let program = this.#programs.get(key);
-    if (!program) {
+    const open = this.#open;
+    const program = open.programs.get(problemKey(problem), () => {
       validateProblem(problem);
-      const refused = refusal(problem, this.#traits);
-      if (refused) {
-        throw new FlashMLAError('unsupported', `[kernels-webgpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
-      }
-      program = this.#prepare(problem);
-      this.#programs.set(key, program);
-    }
-    return program;
+      const refused = refusal(problem, open.traits);
+      if (!refused) return this.#prepare(problem);
+      throw new FlashMLAError('unsupported', `[kernels-webgpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
+    });
+    return open.unlessGone(program);
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
     this.#checkUsable();
     checkBindings(this, program.problem, inputs, outputs);
-    const { plan, steps } = program as WebGpuProgram;
+    const { plan, steps, device } = program as WebGpuProgram;
+    if (device !== this.#open) {
+      throw new FlashMLAError(
+        'device-lost',
+        `[kernels-webgpu] this program for ${program.problem.op} was lost with the GPU device; prepare it again.`,
+      );
+    }
+    const { buffers, recorder } = device;
     const bound = new Map<string, GPUBufferBinding>();
     for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
       bound.set(name, bindingOf(this.#own(tensor).block, tensor.byteLength));
@@ -182,41 +186,96 @@ export class WebGpuBackend implements Backend {
       for (const prepared of steps) {
         if (prepared.step.workgroups > 0) op.dispatches.push(this.#dispatchOf(prepared, bound));
       }
-      for (const output of Object.values(outputs)) this.#own(output).writer = op;
-      this.#recorder.record(op);
+      for (const output of Object.values(outputs)) {
+        const written = this.#own(output);
+        written.writer = op;
+        this.#restorable.delete(written);
+      }
+      const { recording } = this.#profiler;
+      if (recording) recording.record(recorder, op, program);
+      else recorder.record(op);
     } finally {
-      for (const block of held) this.#buffers.give(block, this.#recorder.recorded);
+      for (const block of held) buffers.give(block, recorder.recorded);
     }
   }
 
   async synchronize(): Promise<void> {
     this.#checkUsable();
-    this.#recorder.submit();
-    await this.#settle(this.gpu.queue.onSubmittedWorkDone());
+    const open = this.#open;
+    open.recorder.submit();
+    await open.settle(open.gpu.queue.onSubmittedWorkDone());
+  }
+
+  async recover(): Promise<void> {
+    const { gone } = this.#open;
+    const reopen = this.#reopen;
+    if (!gone) return;
+    if (this.#disposed || !reopen) throw gone;
+    await this.#recovery.run((signal) => this.#recover(reopen, signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => recordingOn(this.gpu), work);
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.gpu.removeEventListener('uncapturederror', this.#onError);
-    if (this.#ownsDevice) this.gpu.destroy();
-    else this.#buffers.trim(Number.POSITIVE_INFINITY);
+    const disposed = new FlashMLAError('disposed', '[kernels-webgpu] the backend was disposed; open a new one.');
+    this.#open.close(disposed, this.#reopen !== undefined);
+    this.#recovery.abort(disposed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
+  /** Opens another device and uploads to it what can be restored. Only when all of that is there it takes over. */
+  async #recover(reopen: () => Promise<GivenDevice>, signal: AbortSignal): Promise<void> {
+    const given = await reopen().catch((cause: Error) => {
+      throw new FlashMLAError(
+        'backend-unavailable',
+        `[kernels-webgpu] the GPU device was lost and can't be opened again: ${cause.message} Try later, or use another backend.`,
+        { cause },
+      );
+    });
+    const open = this.#openOn(given);
+    try {
+      signal.throwIfAborted();
+      const restored: [WebGpuTensor, Block][] = [];
+      await this.#restorable.restore(signal, (tensor, elements) => {
+        open.checkUsable();
+        restored.push([tensor, this.#write(elements, open)]);
+      });
+      await open.settle(open.gpu.queue.onSubmittedWorkDone());
+      signal.throwIfAborted();
+      this.#peakBefore = this.memory().peakBytes;
+      this.#open = open;
+      for (const [tensor, block] of restored) {
+        if (tensor.disposed) open.buffers.give(block, 0);
+        else tensor.block = block;
+      }
+    } catch (error) {
+      open.close(error as Error, true);
+      throw error;
+    }
+  }
+
+  #openOn({ device, info }: GivenDevice): OpenDevice {
+    return new OpenDevice(device, info, this.#limitBytes, this.#reopen ? again : callersOwn);
+  }
+
   async #prepare(problem: Problem): Promise<WebGpuProgram> {
-    const plan = planOf(problem, this.#traits);
+    const device = this.#open;
+    const plan = planOf(problem, device.traits);
     const steps = await Promise.all(
       plan.steps.map(async (step) => ({
         step,
         params: this.#uniform(step.params),
-        ...(await this.#pipelines.of(step)),
+        ...(await device.pipelines.of(step)),
       })),
     );
-    return { problem, plan, steps };
+    return { problem, plan, steps, device };
   }
 
   #uniform(words: readonly Word[]): GPUBuffer {
@@ -232,7 +291,7 @@ export class WebGpuBackend implements Backend {
   }
 
   #dispatchOf({ step, pipeline, layout, params }: PreparedStep, bound: ReadonlyMap<string, GPUBufferBinding>) {
-    const resources = step.bindings.map((name) => bound.get(name) ?? { buffer: this.#zeros });
+    const resources = step.bindings.map((name) => bound.get(name) ?? { buffer: this.#open.zeros });
     const bindGroup = this.gpu.createBindGroup({
       layout,
       entries: [{ buffer: params }, ...resources].map((resource, binding) => ({ binding, resource })),
@@ -243,56 +302,31 @@ export class WebGpuBackend implements Backend {
     return { pipeline, bindGroup, workgroups: [across, down] as const };
   }
 
-  #take(byteLength: number, quietAt?: number): Block {
-    this.#checkUsable();
-    if (this.#buffers.wouldExceed(byteLength)) this.#buffers.trim(this.#recorder.submitted);
-    const block = this.#buffers.take(byteLength, quietAt);
+  /** Memory with the elements of a tensor, there before everything that is not submitted yet. */
+  #write({ array }: HostTensor, open = this.#open): Block {
+    const block = this.#take(array.byteLength, open.recorder.submitted, open);
+    if (array.byteLength > 0) open.gpu.queue.writeBuffer(block.buffer, 0, wholeWords(array));
+    return block;
+  }
+
+  #take(byteLength: number, quietAt?: number, { buffers, recorder } = this.#open): Block {
+    if (buffers.wouldExceed(byteLength)) buffers.trim(recorder.submitted);
+    const block = buffers.take(byteLength, quietAt);
     if (block) return block;
-    const { usedBytes, limitBytes } = this.memory();
-    throw new OutOfMemoryError('kernels-webgpu', byteLength, usedBytes, limitBytes);
-  }
-
-  /** Waits for the device, and raises what went wrong on it. */
-  async #settle(work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      // What waits on a device that goes away is told before the device says that it was lost.
-      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 100))]);
-      this.#checkUsable();
-      this.#fail(error as Error);
-    }
-    this.#checkUsable();
-    const failure = this.#failure;
-    this.#failure = undefined;
-    if (failure) throw failure;
-  }
-
-  #fail(error: { message: string }): void {
-    this.#failure ??= new FlashMLAError(
-      'backend-failed',
-      `[kernels-webgpu] the device reported an error: ${error.message} Report it with the name of the device.`,
-      { cause: error },
-    );
+    throw new OutOfMemoryError('kernels-webgpu', byteLength, buffers.usedBytes, this.#limitBytes);
   }
 
   #checkUsable(): void {
-    if (this.#disposed) {
-      throw new FlashMLAError('disposed', '[kernels-webgpu] the backend was disposed; open a new one.');
-    }
-    if (this.#lost) throw this.#lost;
+    this.#open.checkUsable();
   }
 
-  #own(tensor: DeviceTensor): WebGpuTensor {
+  #own(given: DeviceTensor): WebGpuTensor {
     this.#checkUsable();
-    checkOwned('[kernels-webgpu]', this, tensor);
-    return tensor as WebGpuTensor;
+    checkOwned('[kernels-webgpu]', this, given);
+    const tensor = given as WebGpuTensor;
+    if (!this.#open.buffers.owns(tensor.block)) throw lostWithDevice('[kernels-webgpu]', tensor);
+    return tensor;
   }
-}
-
-function traitsOf({ features, limits, adapterInfo }: GPUDevice): GpuTraits {
-  const { subgroupMinSize: min, subgroupMaxSize: max } = adapterInfo;
-  return { features, limits, ...(features.has('subgroups') && { subgroupSizes: { min, max } }) };
 }
 
 /** At least as much as a shader's smallest view of a buffer. */

@@ -7,7 +7,8 @@ import type { WebGpuBackend } from './webgpu-backend.ts';
 
 export class WebGpuTensor extends DeviceTensor {
   readonly backend: WebGpuBackend;
-  readonly block: Block;
+  /** Another one once the tensor was restored on a new device. */
+  block: Block;
   /** The op that writes it. */
   writer: RecordedOp | undefined;
 

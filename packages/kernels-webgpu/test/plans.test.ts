@@ -7,10 +7,11 @@ import { planOf, refusal, sourceOf, writesOf } from '../dist/index.js';
 
 /** What every WebGPU device has. */
 const traits = { features: new Set<string>(), limits: { maxStorageBufferBindingSize: 2 ** 27 } };
+const withHalf = { ...traits, features: new Set(['shader-f16']) };
 const steps = conformanceCases()
   .filter(({ mayRefuse }) => !mayRefuse)
-  .flatMap(({ problem }) => planOf(problem, traits).steps);
-const shaders = new Map(steps.map((step) => [sourceOf(step.shader, step.constants), step]));
+  .flatMap(({ problem }) => planOf(problem, withHalf).steps);
+const shaders = new Map(steps.map((step) => [sourceOf(step.shader, step.constants, step.dtype), step]));
 
 describe('shaders', () => {
   it('bind what their plans name, and no more than eight storage buffers', () => {
@@ -41,27 +42,56 @@ describe('shaders', () => {
   });
 });
 
-describe('sparse attention', () => {
-  const problem = (tileQueries: number, blockKeys: number): SparseAttentionProblem => ({
-    op: 'sparse-attention',
-    ...{ batch: 1, heads: 12, queries: 4096, keys: 4096, headDim: 64, layout: 'tokens-first', scale: 0.125 },
-    ...{ mask: false, causal: false, tileQueries, blockKeys, slots: 64 / blockKeys },
-    ...{ keyOrder: true, queryOrder: true, residualGroup: 128 },
-  });
+const problemOfSparse = (tileQueries: number, blockKeys: number): SparseAttentionProblem => ({
+  op: 'sparse-attention',
+  ...{ batch: 1, heads: 12, queries: 4096, keys: 4096, headDim: 64, layout: 'tokens-first', scale: 0.125 },
+  ...{ mask: false, causal: false, tileQueries, blockKeys, slots: 64 / blockKeys },
+  ...{ keyOrder: true, queryOrder: true, residualGroup: 128 },
+});
 
+describe('sparse attention', () => {
   it.each([
     [16, 1],
     [16, 16],
     [64, 64],
   ])('fills its tiles (%d, %d): compute density at least 0.9', (tileQueries, blockKeys) => {
-    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem(tileQueries, blockKeys), traits);
+    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problemOfSparse(tileQueries, blockKeys), traits);
     expect(usefulMultiplyAdds / issuedMultiplyAdds).toBeGreaterThanOrEqual(0.9);
   });
 
   it('takes memory that grows with the length, not with its square', () => {
     const bytes = (tokens: number) =>
-      planOf({ ...problem(16, 16), queries: tokens, keys: tokens }, traits).scratchBytes;
+      planOf({ ...problemOfSparse(16, 16), queries: tokens, keys: tokens }, traits).scratchBytes;
     expect(bytes(32768) / bytes(8192)).toBeLessThan(4.1);
+  });
+});
+
+describe('half precision', () => {
+  const linear: LinearProblem = {
+    op: 'linear',
+    ...{ rows: 64, inFeatures: 768, outFeatures: 768, bias: true, activation: 'gelu', dtype: 'float16' },
+  };
+
+  it('is compiled from the same file, and enabled before anything else is declared', () => {
+    const source = (dtype?: 'float16') => sourceOf('linear', {}, dtype);
+    expect(source('float16')).toMatch(/^enable f16;\nalias element = f16;/);
+    expect(source()).not.toContain('f16');
+    const text = source().slice(source().indexOf('fn index_of'));
+    expect(source('float16').endsWith(text)).toBe(true);
+  });
+
+  it('is refused where the device has no f16, with what would do', () => {
+    expect(refusal(linear, withHalf)).toBeUndefined();
+    expect(refusal(linear, traits)).toEqual({
+      reason: "devices without the feature 'shader-f16' compute in float32, not in float16",
+      advice: "use float32, or a backend whose device.features name 'float16', as WebGPU's do on most GPUs",
+    });
+  });
+
+  it('halves what sparse attention keeps of keys and values', () => {
+    const plan = (dtype: 'float32' | 'float16') => planOf({ ...problemOfSparse(16, 16), dtype }, withHalf);
+    expect(plan('float16').buffers.rows).toBe(plan('float32').buffers.rows! / 2);
+    expect(plan('float16').usefulMultiplyAdds).toBe(plan('float32').usefulMultiplyAdds);
   });
 });
 

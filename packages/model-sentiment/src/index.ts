@@ -2,16 +2,22 @@
 // @flashmla/model-swap. This module imports nothing, so that it is the same in Node and in browsers.
 
 /**
- * The model's folder, in Hugging Face layout: a BERT encoder for binary sentiment in English, labels 'negative' and
- * 'positive', up to 4096 tokens, weights in float16 (12.8 MB).
- *
- * In Node a `file:` URL. In browsers it is relative to where this module is served from, which a bundler may change:
- * then serve the files of `modelFiles` yourself and load the model from there.
+ * The files of the model, in Hugging Face layout: a BERT encoder for binary sentiment in English, labels 'negative' and
+ * 'positive', up to 4096 tokens, weights in float16 (12.8 MB). `file:` URLs in Node; Vite and webpack follow each of them
+ * and make the file part of what they build.
  *
  * @example
- * const model = await loadModel(fileURLToPath(modelUrl)); // from '@flashmla/model-swap'
+ * const model = await loadModel(modelFiles); // from '@flashmla/model-swap'
  */
-export const modelUrl = new URL('../model/', import.meta.url);
+export const modelFiles = {
+  'config.json': new URL('../model/config.json', import.meta.url),
+  'model.safetensors': new URL('../model/model.safetensors', import.meta.url),
+  'tokenizer.json': new URL('../model/tokenizer.json', import.meta.url),
+  'tokenizer_config.json': new URL('../model/tokenizer_config.json', import.meta.url),
+} as const;
 
-/** The names of the files in that folder; all of them are needed to run the model. */
-export const modelFiles = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'] as const;
+/**
+ * The folder in which they lie, for what wants a path: `fileURLToPath(modelUrl)`. Not for what a bundler builds, which
+ * has no such folder.
+ */
+export const modelUrl = new URL(/* @vite-ignore */ '../model/', import.meta.url);

@@ -86,7 +86,7 @@ export class DryRun implements Backend {
     if (support.supported) return { problem, plan: support };
     throw new FlashMLAError(
       'unsupported',
-      `[model-swap] '${this.name}' can't run ${problem.op}: ${support.reason} ${support.advice}`,
+      `[model-swap] '${this.name}' can't run ${problem.op}: ${support.reason}; ${support.advice}.`,
     );
   }
 
@@ -97,6 +97,15 @@ export class DryRun implements Backend {
   }
 
   async synchronize(): Promise<void> {}
+
+  async recover(): Promise<void> {}
+
+  async profile(): Promise<never> {
+    throw new FlashMLAError(
+      'unsupported',
+      '[model-swap] a dry run computes nothing, so there is nothing to time; profile on the backend itself.',
+    );
+  }
 
   async dispose(): Promise<void> {}
 

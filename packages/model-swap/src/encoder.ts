@@ -1,7 +1,7 @@
 // The forward pass: embedding, layers, pooler, head, over one batch of encoded texts.
 
 import type { AttentionModule } from '@flashmla/attention';
-import { type DeviceTensor, tensor } from '@flashmla/tensor';
+import { checkFloats, type DeviceTensor, tensor } from '@flashmla/tensor';
 import type { Architecture, EncoderParts } from './architecture.ts';
 import { EncoderLayer, type LayerContext } from './layer.ts';
 import { gatherRows, linear, norm } from './steps.ts';
@@ -87,7 +87,7 @@ export class Encoder {
     const table = (values: Int32Array) => work.upload(tensor(values, [rows]));
     const inputs = { tokenIds: table(ids), positionIds: table(positionIds), ...(type && { typeIds: table(typeIds) }) };
     const summed = await work.run(
-      { op: 'embedding', rows, modelDim, vocabulary, positions, types },
+      { op: 'embedding', rows, modelDim, vocabulary, positions, types, dtype: checkFloats('[model-swap]', { word }) },
       { ...inputs, word, position, ...(type && { type }) },
       [texts.length, tokens, modelDim],
     );

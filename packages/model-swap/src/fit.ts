@@ -1,13 +1,14 @@
 // Fitting the content gates of a model to the queries and keys that its own layers make of sample texts.
 
 import { type FitSample, recommendK } from '@flashmla/gating';
-import { FlashMLAError } from '@flashmla/tensor';
+import { FlashMLAError, readFloat32 } from '@flashmla/tensor';
 import { contentGates, type GatedLayer } from './content-gates.ts';
 import type { EncoderLayer } from './layer.ts';
 import type { EncoderModel } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import { sampleTexts } from './sample-texts.ts';
 import type { EncodedText } from './tokenizer.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface FitGatesOptions {
   /** Tokens to use of each text, from its beginning; default 512. */
@@ -105,7 +106,7 @@ async function fitLayers(
           const own = samples.get(layer);
           if (!own) return;
           const projected = [await layer.project(work, hidden, 'query'), await layer.project(work, hidden, 'key')];
-          const [query, key] = (await Promise.all(projected.map((one) => one.data()))) as [Float32Array, Float32Array];
+          const [query, key] = (await Promise.all(projected.map(readFloat32))) as [Float32Array, Float32Array];
           work.release(...projected);
           own.push({ query, key, tokens });
           advance?.(tokens);
@@ -124,14 +125,3 @@ async function fitLayers(
 }
 
 const countTokens = (texts: readonly EncodedText[]): number => texts.reduce((sum, { ids }) => sum + ids.length, 0);
-
-/** Rejects with the signal's reason when it aborts before `promise` settles. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}

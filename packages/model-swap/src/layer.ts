@@ -25,6 +25,8 @@ export interface LayerContext {
   readonly gates: ReadonlyMap<number, ContentGateState>;
 }
 
+const describe = ({ dtype, shape }: DeviceTensor) => `${dtype} ${formatShape(shape)}`;
+
 /** Which layer a module serves: two would dispose it twice, and one of them while the other still needs it. */
 const serves = new WeakMap<AttentionModule, EncoderLayer>();
 
@@ -96,11 +98,11 @@ export class EncoderLayer {
     let attended = await work.adopt(
       await attention.forward(input, { ...(keyMask && { keyMask }), ...(signal && { signal }) }),
     );
-    if (formatShape(attended.shape) !== formatShape(input.shape)) {
+    if (describe(attended) !== describe(input)) {
       throw new FlashMLAError(
         'invalid-argument',
-        `[model-swap] the attention of layer ${this.index} gave ${formatShape(attended.shape)} for an input of ` +
-          `${formatShape(input.shape)}; a module's forward must keep the shape.`,
+        `[model-swap] the attention of layer ${this.index} gave ${describe(attended)} for an input of ` +
+          `${describe(input)}; a module's forward must keep the shape and the dtype.`,
       );
     }
     if (rows) {

@@ -1,7 +1,7 @@
 // From a model's files to a model that runs.
 
-import { selectBackend } from '@flashmla/backend';
-import { type Backend, type DType, describeValue, FlashMLAError } from '@flashmla/tensor';
+import { checkComputes, selectBackend } from '@flashmla/backend';
+import { type Backend, describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
 import { architectureOf } from './families/index.ts';
 import { type ModelSource, openFolder } from './files/model-folder.ts';
@@ -15,8 +15,11 @@ import { loadWeights, openWeights } from './weights.ts';
 export interface LoadOptions {
   /** What to run on; it stays the caller's. Default: the best there is, which then ends with the model. */
   backend?: Backend;
-  /** What weights are kept and computed in. Files in float16 and bfloat16 are converted. */
-  dtype?: DType;
+  /**
+   * What weights and activations are kept in, whatever the files hold; default 'float32'. 'float16' halves the memory; it
+   * takes a backend whose device.features name it. Sums are float32 in both.
+   */
+  dtype?: FloatDType;
   /** Told of the bytes of weights that are loaded. */
   progress?: ProgressListener;
   signal?: AbortSignal;
@@ -33,9 +36,6 @@ export async function loadModel(
   source: ModelSource,
   { backend: given, dtype = 'float32', progress, signal }: LoadOptions = {},
 ): Promise<EncoderModel> {
-  if (dtype !== 'float32') {
-    throw new FlashMLAError('unsupported', `[model-swap] dtype is '${dtype}'; supported: 'float32'. Leave it out.`);
-  }
   if (given !== undefined && typeof given?.upload !== 'function') {
     throw new FlashMLAError(
       'invalid-argument',
@@ -58,9 +58,12 @@ export async function loadModel(
   const backend = given ?? (await selectBackend(signal ? { signal } : {}));
   const ownsBackend = given === undefined;
   try {
+    await checkComputes(backend, dtype);
     checkHeads(backend, architecture);
-    const parts = await loadWeights(backend, architecture, weights, { signal, progress });
-    return new EncoderModel({ config, architecture, backend, ownsBackend, tokenizer, parts, gates });
+    // Its own folder: the signal of the load ends with the load.
+    const reopen = (recovery: AbortSignal) => openWeights(openFolder(source, recovery));
+    const parts = await loadWeights(backend, architecture, weights, { dtype, reopen, signal, progress });
+    return new EncoderModel({ config, architecture, dtype, backend, ownsBackend, tokenizer, parts, gates });
   } catch (error) {
     if (ownsBackend) await backend.dispose();
     throw error;

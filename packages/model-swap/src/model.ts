@@ -7,7 +7,9 @@ import {
   type DeviceTensor,
   elementCount,
   FlashMLAError,
+  type FloatDType,
   type HostTensor,
+  readFloat32,
   tensor,
 } from '@flashmla/tensor';
 import { type Architecture, type EncoderParts, partTensors } from './architecture.ts';
@@ -18,6 +20,7 @@ import { fitOnFirstUse } from './fit.ts';
 import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { Workspace } from './workspace.ts';
 
 export interface RunOptions {
@@ -29,7 +32,7 @@ export interface RunOptions {
   hidden?: boolean;
 }
 
-/** What a run gives, in host memory, in the order of the texts. */
+/** What a run gives, in host memory, in the order of the texts; in float32, whatever the model computes in. */
 export interface RunResult {
   /** float32 [batch, tokens, modelDim]; a text shorter than the longest is followed by zeros. */
   readonly lastHiddenState: HostTensor;
@@ -53,6 +56,8 @@ export class EncoderModel implements AsyncDisposable {
   readonly tokenizer: TextTokenizer;
   readonly encoder: Encoder;
   readonly architecture: Architecture;
+  /** What its weights and activations are kept in. */
+  readonly dtype: FloatDType;
   /** Fitted gates by layer: those that came with the model, and those fitted since. */
   readonly gates: Map<number, ContentGateState>;
   readonly #parts: EncoderParts<DeviceTensor>;
@@ -62,6 +67,7 @@ export class EncoderModel implements AsyncDisposable {
   constructor(init: {
     config: JsonObject;
     architecture: Architecture;
+    dtype: FloatDType;
     backend: Backend;
     /** Whether the backend ends with the model. */
     ownsBackend: boolean;
@@ -71,6 +77,7 @@ export class EncoderModel implements AsyncDisposable {
   }) {
     this.config = init.config;
     this.architecture = init.architecture;
+    this.dtype = init.dtype;
     this.backend = init.backend;
     this.tokenizer = init.tokenizer;
     this.gates = init.gates;
@@ -99,7 +106,8 @@ export class EncoderModel implements AsyncDisposable {
   /**
    * Runs texts through the model, batched by length.
    *
-   * The first run after gates were swapped in that need fitting fits them (see `fitGates`).
+   * The first run after gates were swapped in that need fitting fits them (see `fitGates`). Where the backend's device is
+   * lost during a run, it rejects with 'device-lost'; the next one opens the device again, reads the weights again, and works.
    *
    * @param texts a text, or a list of texts or of [first, second] pairs
    */
@@ -132,7 +140,8 @@ export class EncoderModel implements AsyncDisposable {
   }
 
   /**
-   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of.
+   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of. A device that was lost is
+   * recovered first; one that is lost meanwhile rejects the pass with 'device-lost', and the next one works.
    *
    * @param use gets the results on the device; they are disposed when it is done
    */
@@ -142,6 +151,7 @@ export class EncoderModel implements AsyncDisposable {
     use: (result: ForwardResult) => Promise<Result>,
   ): Promise<Result> {
     this.#checkAlive();
+    await unlessAborted(this.backend.recover(), signal);
     const work = new Workspace(this.backend, signal);
     try {
       const result = await use(await this.encoder.forward(work, texts, options));
@@ -154,8 +164,8 @@ export class EncoderModel implements AsyncDisposable {
   }
 
   /** What running texts of so many tokens takes, weights included, with sparse and with dense attention. Allocates nothing. */
-  plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend'> = {}): Promise<ModelPlan> {
-    return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend });
+  plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend' | 'dtype'> = {}): Promise<ModelPlan> {
+    return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend, dtype: this.dtype });
   }
 
   /** Gives all memory back, and ends the backend if the model opened it. */
@@ -224,7 +234,7 @@ async function scatter(
 ): Promise<void> {
   const copy = async (source: DeviceTensor | undefined, target: HostTensor | undefined, perToken: boolean) => {
     if (!source || !target) return;
-    const values = (await source.data()) as Float32Array;
+    const values = await readFloat32(source);
     const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
     batch.forEach((text, row) => {
       const length = perToken ? tokens[text]! * target.shape.at(-1)! : from;

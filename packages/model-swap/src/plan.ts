@@ -1,8 +1,9 @@
 // What running a model will take, before anything is allocated.
 
 import { FlashMLAAttention } from '@flashmla/attention';
+import { checkComputes } from '@flashmla/backend';
 import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
-import { type Backend, FlashMLAError, tensor } from '@flashmla/tensor';
+import { type Backend, FlashMLAError, type FloatDType, tensor } from '@flashmla/tensor';
 import { type Architecture, mapNeeds, presentNeeds } from './architecture.ts';
 import { DryRun } from './dry-run.ts';
 import { Encoder } from './encoder.ts';
@@ -20,6 +21,8 @@ export interface PlanOptions {
   k?: number;
   /** What it would run on; nothing is allocated there. */
   backend: Backend;
+  /** Of weights and activations; default 'float32'. */
+  dtype?: FloatDType;
 }
 
 export interface ModelPlan {
@@ -54,13 +57,14 @@ export async function planModel(
 
 /** What running a model of this architecture would take. */
 export async function planArchitecture(architecture: Architecture, options: PlanOptions): Promise<ModelPlan> {
-  const { tokens: wanted, batch = 1, k, backend } = options;
+  const { tokens: wanted, batch = 1, k, backend, dtype = 'float32' } = options;
   for (const [name, value] of Object.entries({ tokens: wanted, batch })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new FlashMLAError('invalid-argument', `[model-swap] ${name} is ${value}; expected a whole number ≥ 1.`);
     }
   }
-  const sizes = { tokens: Math.min(wanted, architecture.maxTokens), batch, k };
+  await checkComputes(backend, dtype);
+  const sizes = { tokens: Math.min(wanted, architecture.maxTokens), batch, k, dtype };
   const dense = await count(architecture, backend, sizes);
   // Which shape of lists a gate takes is measured when it runs; the plan holds for both.
   const lists = await count(architecture, backend, sizes, 'lists');
@@ -79,13 +83,13 @@ export async function planArchitecture(architecture: Architecture, options: Plan
 async function count(
   architecture: Architecture,
   backend: Backend,
-  { tokens, batch, k }: { tokens: number; batch: number; k: number | undefined },
+  { tokens, batch, k, dtype }: { tokens: number; batch: number; k: number | undefined; dtype: FloatDType },
   shape?: ContentShape,
 ) {
   const dry = new DryRun(backend);
   const parts = mapNeeds(
     presentNeeds(architecture, () => true),
-    (need) => dry.allocate(need.shape, 'float32'),
+    (need) => dry.allocate(need.shape, dtype),
   );
   const weightBytes = dry.memory().usedBytes;
   const encoder = new Encoder({ backend: dry, architecture, gates: new Map() }, parts);

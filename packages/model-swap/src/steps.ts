@@ -1,6 +1,6 @@
-// The few ops an encoder is made of, with their sizes taken from the tensors they are given.
+// The few ops an encoder is made of, with their sizes and precision taken from the tensors they are given.
 
-import type { Activation, DeviceTensor } from '@flashmla/tensor';
+import { type Activation, checkFloats, type DeviceTensor } from '@flashmla/tensor';
 import type { LinearParts, NormParts } from './architecture.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -13,10 +13,11 @@ export function linear(
 ): Promise<DeviceTensor> {
   const { rows, leading } = rowsOf(input);
   const [outFeatures, inFeatures] = weight.shape as [number, number];
-  return work.run({ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation }, { input, weight, bias }, [
-    ...leading,
-    outFeatures,
-  ]);
+  return work.run(
+    { op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype: dtypeOf(input) },
+    { input, weight, bias },
+    [...leading, outFeatures],
+  );
 }
 
 /** LayerNorm of input (+ residual). */
@@ -29,7 +30,10 @@ export function norm(
 ): Promise<DeviceTensor> {
   const { rows } = rowsOf(input);
   return work.run(
-    { op: 'layer-norm', rows, modelDim: input.shape.at(-1)!, epsilon, residual: residual !== undefined },
+    {
+      ...{ op: 'layer-norm', rows, modelDim: input.shape.at(-1)!, epsilon, residual: residual !== undefined },
+      dtype: dtypeOf(input),
+    },
     { input, weight, bias, ...(residual && { residual }) },
     input.shape,
   );
@@ -39,10 +43,15 @@ export function norm(
 export function gatherRows(work: Workspace, input: DeviceTensor, rows: DeviceTensor): Promise<DeviceTensor> {
   const modelDim = input.shape.at(-1)!;
   return work.run(
-    { op: 'embedding', rows: rows.shape[0]!, modelDim, vocabulary: rowsOf(input).rows, positions: 0, types: 0 },
+    {
+      ...{ op: 'embedding', rows: rows.shape[0]!, modelDim, vocabulary: rowsOf(input).rows, positions: 0, types: 0 },
+      dtype: dtypeOf(input),
+    },
     { tokenIds: rows, word: input },
   );
 }
+
+const dtypeOf = (input: DeviceTensor) => checkFloats('[model-swap]', { input });
 
 function rowsOf({ shape }: DeviceTensor) {
   const leading = shape.slice(0, -1);

@@ -1,6 +1,7 @@
 // How far a swapped model is from the model as it was loaded, on given texts.
 
 import { type CallStatistics, FlashMLAAttention } from '@flashmla/attention';
+import { readFloat32 } from '@flashmla/tensor';
 import { planBatches } from './batches.ts';
 import type { ForwardOptions } from './encoder.ts';
 import { fitOnFirstUse } from './fit.ts';
@@ -112,7 +113,7 @@ async function outputsOf(
   return model.forward(batch, options, async ({ hidden, pooled, logits }) => {
     const rows = async (source: typeof hidden, lengthOf: (row: number, width: number) => number) => {
       if (!source) return undefined;
-      const values = (await source.data()) as Float32Array;
+      const values = await readFloat32(source);
       const width = values.length / batch.length;
       return batch.map((_, row) => values.subarray(row * width, row * width + lengthOf(row, width)));
     };

@@ -1,16 +1,20 @@
 // From a model's safetensors to tensors on a backend: each tensor that the architecture needs is found, its shape
-// checked, converted to float32 and uploaded. All are checked before the first is read, and one is in memory at a time.
+// checked, brought to the dtype the model is to have and uploaded. All are checked before the first is read, and one is in
+// memory at a time. None is kept: when the backend's device was lost they are read from the files again.
 
 import {
   type Backend,
+  castTo,
   type DeviceTensor,
   FlashMLAError,
+  type FloatDType,
   formatShape,
+  type HostTensor,
   openSafetensors,
   openShardedSafetensors,
+  type Restore,
   type TensorReader,
-  tensor,
-  toFloat32,
+  type UploadOptions,
 } from '@flashmla/tensor';
 import {
   type Architecture,
@@ -57,8 +61,12 @@ export async function openWeights(folder: ModelFolder): Promise<WeightsFile> {
 }
 
 export interface LoadWeightsOptions {
+  /** Opens the same weights again, for tensors whose device was lost. @param recovery ends the reading */
+  reopen: (recovery: AbortSignal) => Promise<WeightsFile>;
   signal?: AbortSignal | undefined;
   progress?: ProgressListener | undefined;
+  /** What the tensors become; one that the file has in it is uploaded as it is. */
+  dtype: FloatDType;
 }
 
 /** The encoder's tensors on `backend`, all or none. They belong to the caller. */
@@ -66,7 +74,7 @@ export async function loadWeights(
   backend: Backend,
   architecture: Architecture,
   { name: file, reader }: WeightsFile,
-  { signal, progress }: LoadWeightsOptions = {},
+  { dtype, reopen, signal, progress }: LoadWeightsOptions,
 ): Promise<EncoderParts<DeviceTensor>> {
   const names = new Set(reader.names);
   const storedAs = (need: TensorNeed) => storedNames(need.name, architecture.prefix).find((name) => names.has(name));
@@ -98,13 +106,14 @@ export async function loadWeights(
   const total = found.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const tensors = new Map<TensorNeed, DeviceTensor>();
   const advance = stepper(progress, 'load', total);
+  const again = rereading(reopen, dtype);
   try {
     for (const { need, name, byteLength } of found) {
       signal?.throwIfAborted();
-      const stored = await reader.read(name);
+      const values = await readValues(reader, name, dtype);
       signal?.throwIfAborted();
-      const values = tensor(toFloat32(stored.array, stored.dtype), need.shape);
-      tensors.set(need, backend.upload(values, need.linear ? { purpose: 'linear-weight' } : {}));
+      const options: UploadOptions = { restore: again(name), ...(need.linear && { purpose: 'linear-weight' }) };
+      tensors.set(need, backend.upload(values, options));
       advance?.(byteLength);
     }
   } catch (error) {
@@ -112,6 +121,22 @@ export async function loadWeights(
     throw error;
   }
   return mapNeeds(needs, (need) => tensors.get(need)!);
+}
+
+const readValues = async (reader: TensorReader, name: string, dtype: FloatDType): Promise<HostTensor> =>
+  castTo(await reader.read(name), dtype);
+
+/**
+ * Gives what reads a tensor again. All tensors of one recovery are read from what the first of them opened, and nothing of
+ * that is kept afterwards.
+ */
+function rereading(reopen: LoadWeightsOptions['reopen'], dtype: FloatDType): (name: string) => Restore {
+  const opened = new WeakMap<AbortSignal, Promise<WeightsFile>>();
+  return (name) => async (recovery) => {
+    const weights = opened.get(recovery) ?? reopen(recovery);
+    opened.set(recovery, weights);
+    return readValues((await weights).reader, name, dtype);
+  };
 }
 
 const FLOATS = ['float32', 'float16', 'bfloat16', 'float64'];

@@ -1,10 +1,9 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { ByteSource } from '@flashmla/tensor';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ModelSource, openFolder } from '../src/files/model-folder.ts';
 import { readJson, requireJson } from '../src/files/text-file.ts';
+import { byRanges, serve, whole } from './support/serve.ts';
 import { folderOf } from './support/tiny-models.ts';
 
 const BIG = Uint8Array.from({ length: 9_000_000 }, (_, i) => (i * 31) % 251);
@@ -29,31 +28,6 @@ async function checkFolder(source: ModelSource): Promise<void> {
   }
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse, bytes: Uint8Array) => void;
-
-/** A server of FILES under /model/; gives its address and the requests it saw. */
-async function serve(handle: Handler) {
-  const requests: string[] = [];
-  const server = createServer((request, response) => {
-    const name = request.url?.replace('/model/', '') ?? '';
-    requests.push(`${name} ${request.headers.range ?? 'whole'}`);
-    const bytes = FILES[name as keyof typeof FILES];
-    if (bytes) handle(request, response, bytes);
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/model`, requests };
-}
-
-const ranges: Handler = (request, response, bytes) => {
-  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
-  if (start === undefined) response.end(bytes);
-  const last = Math.min(Number(end), bytes.length - 1);
-  response.writeHead(206, { 'content-range': `bytes ${start}-${last}/${bytes.length}` });
-  response.end(bytes.subarray(Number(start), last + 1));
-};
-
 describe('openFolder', () => {
   it('reads a folder on the disk, by path and by file: URL', async () => {
     const path = await folderOf(FILES);
@@ -72,21 +46,43 @@ describe('openFolder', () => {
     await checkFolder(FILES);
   });
 
+  it('reads files that are given by their URLs', async () => {
+    const { url, requests } = await serve(FILES, byRanges);
+    const folder = pathToFileURL(`${await folderOf(FILES)}/`);
+    const inlined = `data:application/json;base64,${Buffer.from(FILES['config.json']).toString('base64')}`;
+    await checkFolder({
+      'config.json': new URL('config.json', folder),
+      'model.safetensors': new URL('model.safetensors', folder),
+    });
+    await checkFolder({ 'config.json': new URL(inlined), 'model.safetensors': new URL(`${url}/model.safetensors`) });
+    expect(requests.filter((request) => request.endsWith('whole'))).toEqual([]);
+  });
+
+  it('names a URL at which there is no file', async () => {
+    const { url } = await serve(FILES, byRanges);
+    const onDisk = pathToFileURL(`${await folderOf(FILES)}/none.json`);
+    for (const missing of [new URL(`${url}/none.json`), onDisk]) {
+      await expect(openFolder({ 'gates.json': missing }).open('gates.json')).rejects.toThrow(
+        `[model-swap] gates.json: there is no file at ${missing.href}; check the address`,
+      );
+    }
+  });
+
   it('reads a URL by ranges where the server has them, a few megabytes at a time', async () => {
-    const { url, requests } = await serve(ranges);
+    const { url, requests } = await serve(FILES, byRanges);
     await checkFolder(url);
     expect(requests.filter((request) => request.endsWith('whole'))).toEqual([]);
     expect(requests.length).toBeLessThan(10);
   });
 
   it('reads whole files where it does not', async () => {
-    const { url, requests } = await serve((_, response, bytes) => response.end(bytes));
+    const { url, requests } = await serve(FILES, whole);
     await checkFolder(`${url}/`);
     expect(requests.filter((request) => request.startsWith('model.safetensors'))).toHaveLength(1);
   });
 
   it('reads whole files where the server hides their size', async () => {
-    const { url } = await serve((request, response, bytes) => {
+    const { url } = await serve(FILES, (request, response, bytes) => {
       if (request.headers.range) response.writeHead(206).end(bytes.subarray(0, 10));
       else response.end(bytes);
     });
@@ -94,7 +90,7 @@ describe('openFolder', () => {
   });
 
   it('says what went wrong with a URL', async () => {
-    const { url } = await serve((_, response) => response.writeHead(503, 'Service Unavailable').end());
+    const { url } = await serve(FILES, (_, response) => response.writeHead(503, 'Service Unavailable').end());
     await expect(openFolder(url).open('config.json')).rejects.toThrow(
       `[model-swap] ${url}/config.json can't be fetched: 503 Service Unavailable`,
     );

@@ -189,18 +189,12 @@ describe('weights that are not those of config.json', () => {
 });
 
 describe('loadModel', () => {
-  it('refuses dtypes it does not compute in', async () => {
-    await expect(loadModel(filesOf(tinyBert()), { backend, dtype: 'float16' })).rejects.toThrow(
-      "[model-swap] dtype is 'float16'; supported: 'float32'.",
-    );
-  });
-
   it('refuses what is no backend and what is no file', async () => {
     await expect(loadModel(filesOf(tinyBert()), { backend: 'cpu' as never })).rejects.toThrow(
       "[model-swap] backend is the string 'cpu'; expected an open one, as selectBackend() gives",
     );
     await expect(loadModel({ 'config.json': '{}' as never }, { backend })).rejects.toThrow(
-      "the file config.json is the string '{}'; expected a Uint8Array, a Blob or { byteLength, read }",
+      "the file config.json is the string '{}'; expected a Uint8Array, a Blob, a URL or { byteLength, read }",
     );
   });
 

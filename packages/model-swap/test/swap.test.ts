@@ -197,7 +197,9 @@ describe('assigning to model.encoder.layer[i].attention', () => {
       dispose: () => {},
     };
     const used = backend.memory().usedBytes;
-    await expect(model.run('good')).rejects.toThrow('the attention of layer 1 gave [1, 24] for an input of [1, 3, 24]');
+    await expect(model.run('good')).rejects.toThrow(
+      'the attention of layer 1 gave float32 [1, 24] for an input of float32 [1, 3, 24]',
+    );
     expect(backend.memory().usedBytes).toBe(used);
   });
 });

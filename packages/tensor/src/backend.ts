@@ -6,6 +6,7 @@
 
 import type { DType, TypedArray } from './dtype.ts';
 import type { Problem } from './ops/index.ts';
+import type { Profile } from './profile.ts';
 import type { DeviceTensor, HostTensor, Tensor } from './tensor.ts';
 
 export type BackendName = 'cuda' | 'webgpu' | 'native' | 'webgl' | 'cpu';
@@ -47,7 +48,7 @@ export interface Refusal {
 
 export type Support = ({ readonly supported: true } & Plan) | ({ readonly supported: false } & Refusal);
 
-/** A problem made ready to run: compiled, tuned, cached by the problem's key. */
+/** A problem made ready to run: compiled, tuned, cached by the problem's key. Where a device can be lost it ends with it. */
 export interface Program {
   readonly problem: Problem;
   readonly plan: Plan;
@@ -59,7 +60,17 @@ export interface UploadOptions {
    * (and precision) of its own, packed once.
    */
   purpose?: 'linear-weight';
+  /** Brings the tensor back after its device was lost, see `recover`; without it the tensor is gone then. */
+  restore?: Restore;
 }
+
+/**
+ * The same elements that were uploaded, from where they came: nothing has to be kept for a loss that may never happen.
+ *
+ * @param signal the same for all tensors of one recovery, so that they can share what they read from; aborts when the
+ *   backend is disposed meanwhile
+ */
+export type Restore = (signal: AbortSignal) => HostTensor | Promise<HostTensor>;
 
 export interface DispatchOptions {
   /** Work that has not begun when the signal aborts is skipped; reading its outputs then rejects. */
@@ -95,6 +106,25 @@ export interface Backend extends AsyncDisposable {
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, options?: DispatchOptions): void;
   /** Resolves when all dispatched work is done; rejects when any of it failed. */
   synchronize(): Promise<void>;
+  /**
+   * Runs `work` and times every op that is dispatched until it ends, whoever dispatches it. Waits for earlier work before
+   * and for that of `work` after. One profile at a time: a second one meanwhile is an 'invalid-argument'. When `work`
+   * rejects, so does this; the backend goes on either way. Ops cost nothing more while no profile is taken.
+   */
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>>;
+
+  /**
+   * Brings a lost device back: opens it again and uploads again what has `restore`. Resolves at once where nothing was
+   * lost; concurrent calls share one recovery. One that fails leaves everything as it was, and the next call tries anew.
+   *
+   * A device is lost when its driver restarts or the browser takes it away. What was in flight then rejects with
+   * 'device-lost', and so does every call until the backend is recovered. What is gone for good raises it afterwards too:
+   * programs prepared before, and tensors without `restore`, or written by an op since; disposing them stays harmless.
+   *
+   * @throws FlashMLAError 'backend-unavailable' when the device can't be opened again; 'device-lost' when it was lost once
+   *   more meanwhile, or when it is the caller's own; OutOfMemoryError; what a `restore` raises
+   */
+  recover(): Promise<void>;
 
   /** Ends the backend: threads stop, memory is released. What is in flight rejects. */
   dispose(): Promise<void>;

@@ -38,6 +38,8 @@ export type FloatDType = 'float32' | 'float16';
 
 export const floatDTypes: readonly FloatDType[] = ['float32', 'float16'];
 
+export const isFloatDType = (dtype: DType): dtype is FloatDType => floatDTypes.includes(dtype as FloatDType);
+
 /** The TypedArray constructor that holds elements of `dtype`. */
 export function arrayOf(dtype: DType): (typeof ARRAY_OF)[DType] {
   const arrayType = ARRAY_OF[dtype];

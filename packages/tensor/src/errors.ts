@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'out-of-memory'
   | 'backend-unavailable'
   | 'backend-failed'
+  | 'device-lost'
   | 'disposed';
 
 /** Every error this library raises on purpose. `code` is stable; the message is for people. */

@@ -1,8 +1,8 @@
 // Running one op on a backend: the checks every backend makes, and the short way to run a problem.
 
-import type { Backend, DispatchOptions, Tensors } from './backend.ts';
+import type { Backend, DispatchOptions, Refusal, Tensors } from './backend.ts';
 import { FlashMLAError } from './errors.ts';
-import { inputSpecs, outputSpecs, type Problem } from './ops/index.ts';
+import { floatDTypeOf, inputSpecs, outputSpecs, type Problem } from './ops/index.ts';
 import type { TensorSpec, TensorSpecs } from './ops/op.ts';
 import { elementCount, formatShape } from './shape.ts';
 import type { DeviceTensor } from './tensor.ts';
@@ -47,6 +47,20 @@ export function checkOwned(source: string, backend: Backend, given: DeviceTensor
   }
   if (!given.disposed) return;
   throw new FlashMLAError('disposed', `${source} a tensor ${formatShape(given.shape)} was used after dispose().`);
+}
+
+/**
+ * What a backend that computes in float32 only says of a problem in another precision.
+ *
+ * @param what computes, for the reason: 'WASM kernels'
+ */
+export function refusesDType(what: string, problem: Problem): Refusal | undefined {
+  const dtype = floatDTypeOf(problem);
+  if (dtype === 'float32') return undefined;
+  return {
+    reason: `${what} compute in float32, not in ${dtype}`,
+    advice: `use float32, or a backend whose device.features name '${dtype}', as WebGPU's do on most GPUs`,
+  };
 }
 
 /** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */

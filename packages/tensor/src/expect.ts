@@ -1,5 +1,6 @@
 // What callers hand in, checked at the door, in one wording: the argument's name, what it is, what was expected.
 
+import { type DType, type FloatDType, floatDTypes, isFloatDType } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
 import { formatShape } from './shape.ts';
 import { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';
@@ -26,6 +27,28 @@ export function checkTensor(source: string, name: string, value: unknown): asser
     `${source} ${name} is ${describeValue(value)}; expected a tensor of this @flashmla/tensor: wrap an array with ` +
       'tensor(data, shape), and install one version of the package only.',
   );
+}
+
+/**
+ * The dtype of tensors that must be floats of one precision. Raises unless they are.
+ *
+ * @param source who asks, for the message: '[attention]'
+ * @param tensors by their names
+ */
+export function checkFloats(source: string, tensors: Readonly<Record<string, Tensor>>): FloatDType {
+  let first: { name: string; dtype: DType } | undefined;
+  for (const [name, given] of Object.entries(tensors)) {
+    checkTensor(source, name, given);
+    const { dtype } = given;
+    first ??= { name, dtype };
+    if (isFloatDType(dtype) && dtype === first.dtype) continue;
+    const expected = dtype === first.dtype ? floatDTypes.join(' or ') : `${first.dtype} like ${first.name}`;
+    throw new FlashMLAError(
+      'invalid-argument',
+      `${source} ${name} is ${dtype} ${formatShape(given.shape)}; expected ${expected}. Convert it.`,
+    );
+  }
+  return first?.dtype === 'float16' ? 'float16' : 'float32';
 }
 
 /** Raises unless `mask` says of each of batch × tokens tokens whether it is present. */

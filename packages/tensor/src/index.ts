@@ -13,8 +13,8 @@ export {
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, checkOwned, execute } from './execute.ts';
-export { asUint8, checkMask, checkTensor, describeValue } from './expect.ts';
+export { checkBindings, checkOwned, execute, refusesDType } from './execute.ts';
+export { asUint8, checkFloats, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
   bfloat16ToNumber,
@@ -51,7 +51,9 @@ export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
+export * from './profile.ts';
 export { randomNormal, randomSource, randomUniform } from './random.ts';
+export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';

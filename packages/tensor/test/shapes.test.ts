@@ -143,6 +143,12 @@ test('equal problems have equal keys, whatever the order of their fields, and ot
   }
 });
 
+test('an embedding touches the rows of its tables that it reads, and no table twice', () => {
+  const problem = { op: 'embedding', rows: 3, modelDim: 4, vocabulary: 1000, positions: 10, types: 2 } as const;
+  // Ids; rows of words and positions; the two rows of types; the output.
+  expect(costOf(problem).bytes).toBe(3 * 3 * 4 + 2 * 3 * 16 + 2 * 16 + 3 * 16);
+});
+
 test('half precision: which floats it is of, what it costs, and what is none', () => {
   const halves = (problem: Problem) =>
     Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).flatMap(([name, { dtype }]) =>

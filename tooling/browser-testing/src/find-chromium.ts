@@ -4,14 +4,13 @@
 import type { TestProject } from 'vitest/node';
 import { findChromium } from './browser.ts';
 import type {} from './provided.ts';
-
-const { FLASHMLA_REQUIRE = '' } = process.env;
+import { isRequired } from './required.ts';
 
 export default function provideChromium(project: TestProject): void {
   try {
     project.provide('chromium', findChromium());
   } catch (error) {
-    if (FLASHMLA_REQUIRE.split(/[\s,]+/).includes('chromium')) throw error;
+    if (isRequired('chromium')) throw error;
     console.warn(`${(error as Error).message} The browser suite is skipped.`);
     project.provide('chromium', undefined);
   }

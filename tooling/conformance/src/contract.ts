@@ -7,11 +7,14 @@ import {
   FlashMLAError,
   float32ToFloat16,
   type LinearProblem,
+  type OpProfile,
   OutOfMemoryError,
+  type Span,
   type TypedArray,
   tensor,
 } from '@flashmla/tensor';
 import { compare } from './compare.ts';
+import { counting, doubling, expectDoubled, expectEqual, expectError, twiceIdentity } from './doubling.ts';
 import { referenceBackend } from './reference-backend.ts';
 
 export interface ContractCheck {
@@ -19,17 +22,6 @@ export interface ContractCheck {
   /** Raises when the promise is broken. `open` gives a fresh backend, for what ends one. */
   readonly run: (backend: Backend, open: () => Promise<Backend>) => Promise<void>;
 }
-
-const doubling: LinearProblem = {
-  op: 'linear',
-  rows: 6,
-  inFeatures: 4,
-  outFeatures: 4,
-  bias: false,
-  activation: 'none',
-};
-const counting = () => Float32Array.from({ length: 24 }, (_, i) => i - 10);
-const twiceIdentity = () => Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0));
 
 interface Doubling {
   input: DeviceTensor;
@@ -51,24 +43,26 @@ async function withDoubling(backend: Backend, body: (tensors: Doubling) => Promi
   }
 }
 
-async function expectDoubled(backend: Backend, output: DeviceTensor, factor = 2): Promise<void> {
-  const expected = Float64Array.from(counting(), (value) => factor * value);
-  compare('output', (await backend.read(output)) as Float32Array, expected);
-}
-
-/** Raises unless `action` raises, or rejects with, a FlashMLAError that says something. */
-async function expectError(what: string, action: () => unknown): Promise<FlashMLAError> {
-  try {
-    await action();
-  } catch (error) {
-    if (error instanceof FlashMLAError && /^\[.+\] .{20,}/.test(error.message)) return error;
-    throw new Error(`${what} raised ${String(error)}, expected a FlashMLAError that says what to do`);
+/** Raises unless ops, and the kernels of each, begin in order and end within the profile. */
+function checkSpans(ops: readonly OpProfile[], wallMs: number): void {
+  let lastMs = 0;
+  const follow = (what: string, { startMs, endMs }: Span) => {
+    // They may overlap where neither needs the other.
+    if (!(startMs >= lastMs && endMs >= startMs)) {
+      throw new Error(`${what} runs from ${startMs} to ${endMs} ms, and what comes before it begins at ${lastMs} ms`);
+    }
+    lastMs = startMs;
+  };
+  for (const [i, op] of ops.entries()) {
+    follow(`op ${i}`, op);
+    for (const kernel of op.kernels) {
+      follow(`${kernel.name} of op ${i}`, kernel);
+      if (kernel.endMs > op.endMs) throw new Error(`${kernel.name} ends after op ${i}, of which it is a kernel`);
+    }
   }
-  throw new Error(`${what} was accepted, expected a FlashMLAError`);
-}
-
-function expectEqual(what: string, actual: unknown, expected: unknown): void {
-  if (actual !== expected) throw new Error(`${what}: ${String(actual)}, expected ${String(expected)}`);
+  if (!(wallMs > 0)) throw new Error(`wallMs is ${wallMs}`);
+  const sumMs = ops.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
+  if (sumMs > wallMs + 1) throw new Error(`ops of ${sumMs} ms together ran in ${wallMs} ms`);
 }
 
 export function contractChecks(): ContractCheck[] {
@@ -157,6 +151,83 @@ export function contractChecks(): ContractCheck[] {
         }),
     },
     {
+      name: 'a profile has every op, in order, and what the work gave',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          using middle = backend.allocate([6, 4], 'float32');
+          const once = await backend.prepare(doubling);
+          const other = await backend.prepare({ ...doubling, activation: 'tanh' });
+          // Not waited for: a profile leaves out what was dispatched before it.
+          backend.dispatch(other, { input, weight }, { output });
+          const { result, wallMs, timing, ops } = await backend.profile(async () => {
+            backend.dispatch(once, { input, weight }, { output: middle });
+            backend.dispatch(other, { input, weight }, { output });
+            backend.dispatch(once, { input: middle, weight }, { output });
+            return 'what the work gave';
+          });
+          backend.dispatch(other, { input, weight }, { output: middle });
+          expectEqual('the result', result, 'what the work gave');
+          await expectDoubled(backend, output, 4);
+          const activations = ops.map(({ problem }) => (problem as LinearProblem).activation);
+          expectEqual('the ops', activations.join(), 'none,tanh,none');
+          expectEqual('the plan', ops[0]!.plan.usefulMultiplyAdds, once.plan.usefulMultiplyAdds);
+          if (timing.description.trim().length < 10) throw new Error('timing.description says nothing');
+          checkSpans(ops, wallMs);
+        }),
+    },
+    {
+      name: 'a profile loses none of a thousand ops',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const { ops, wallMs } = await backend.profile(async () => {
+            for (let i = 0; i < 1000; i++) backend.dispatch(program, { input, weight }, { output });
+          });
+          expectEqual('ops of the profile', ops.length, 1000);
+          checkSpans(ops, wallMs);
+        }),
+    },
+    {
+      name: 'a profile has no op that was skipped',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const { ops } = await backend.profile(async () => {
+            backend.dispatch(program, { input, weight }, { output }, { signal: AbortSignal.abort() });
+            backend.dispatch(program, { input, weight }, { output }, { signal: new AbortController().signal });
+          });
+          expectEqual('ops of the profile', ops.length, 1);
+          await expectDoubled(backend, output);
+        }),
+    },
+    {
+      name: 'one profile is taken at a time',
+      async run(backend) {
+        const first = backend.profile(async () => 1);
+        await expectError('a second profile meanwhile', () => backend.profile(async () => 2));
+        expectEqual('what the first gave', (await first).result, 1);
+        expectEqual('what one after it gave', (await backend.profile(async () => 3)).result, 3);
+      },
+    },
+    {
+      name: 'an error in profiled work is passed on, and the backend goes on',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const program = await backend.prepare(doubling);
+          const failure = new FlashMLAError('invalid-argument', '[conformance] the check fails in its profiled work.');
+          const error = await expectError('profiling work that fails', () =>
+            backend.profile(async () => {
+              backend.dispatch(program, { input, weight }, { output });
+              throw failure;
+            }),
+          );
+          expectEqual('what it rejected with', error, failure);
+          await expectDoubled(backend, output);
+          const { ops } = await backend.profile(async () => backend.dispatch(program, { input, weight }, { output }));
+          expectEqual('ops of a profile after it', ops.length, 1);
+        }),
+    },
+    {
       name: 'inputs and outputs that do not fit are refused',
       run: (backend) =>
         withDoubling(backend, async ({ input, weight, output }) => {
@@ -221,6 +292,24 @@ export function contractChecks(): ContractCheck[] {
           const { output } = await execute(backend, doubling, { input, weight });
           await expectDoubled(backend, output!);
           output!.dispose();
+        }),
+    },
+    {
+      name: 'recover changes nothing where nothing was lost',
+      run: (backend) =>
+        withDoubling(backend, async ({ input, weight, output }) => {
+          const restore = () => {
+            throw new Error('restored although nothing was lost');
+          };
+          using kept = backend.upload(tensor(counting(), [6, 4]), { restore });
+          const program = await backend.prepare(doubling);
+          const before = backend.memory().usedBytes;
+          backend.dispatch(program, { input: kept, weight }, { output });
+          await Promise.all([backend.recover(), backend.recover()]);
+          backend.dispatch(program, { input: output, weight }, { output: input });
+          await expectDoubled(backend, output);
+          await expectDoubled(backend, input, 4);
+          expectEqual('bytes in use', backend.memory().usedBytes, before);
         }),
     },
     {

@@ -5,5 +5,6 @@ export { conformanceCases } from './cases/index.ts';
 export { compare, float32Tolerance, type Tolerance } from './compare.ts';
 export { type ContractCheck, contractChecks } from './contract.ts';
 export { fixtureCase } from './fixtures.ts';
-export { type ReferenceBackendOptions, referenceBackend } from './reference-backend.ts';
+export { type Lose, type LossCheck, lossChecks } from './loss.ts';
+export { type ReferenceBackend, type ReferenceBackendOptions, referenceBackend } from './reference-backend.ts';
 export { runCase } from './run-case.ts';

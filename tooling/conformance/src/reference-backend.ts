@@ -1,11 +1,13 @@
 // A backend that runs the float64 references in memory: what the conformance suite is tested on, and what packages are
 // tested on where no kernels are needed. It keeps the contract strictly, so that code that works on it has not leaned on
 // an accident: fresh memory holds rubbish, work is done later than it is dispatched, a packed weight serves only linear.
+// Its device can be lost, so that recovering is tested without one.
 
 import {
   arrayOf,
   type Backend,
   byteSize,
+  ClockedOps,
   checkBindings,
   checkShape,
   costOf,
@@ -17,14 +19,19 @@ import {
   FlashMLAError,
   type HostTensor,
   inputSpecs,
+  lostWithDevice,
   type MemoryInfo,
   numberToFloat16,
   OutOfMemoryError,
   type Plan,
   type Problem,
+  type Profile,
+  Profiler,
   type Program,
   problemKey,
+  RestorableTensors,
   reference,
+  SharedRecovery,
   type Support,
   type Tensor,
   type Tensors,
@@ -41,6 +48,8 @@ export interface ReferenceBackendOptions {
 class ReferenceTensor extends DeviceTensor {
   readonly backend: ReferenceBackend;
   readonly array: TypedArray;
+  /** How often the device had been lost when it came there: it is gone with the next loss. */
+  losses: number;
   readonly purpose: UploadOptions['purpose'];
   /** The aborted signal for which the op that writes it was skipped. */
   skippedFor: AbortSignal | undefined;
@@ -55,20 +64,32 @@ class ReferenceTensor extends DeviceTensor {
     super(shape, dtype);
     this.backend = backend;
     this.array = array;
+    this.losses = backend.losses;
     this.purpose = purpose;
   }
+}
+
+/** A program ends with the device that it was prepared for. */
+interface ReferenceProgram extends Program {
+  readonly losses: number;
 }
 
 class ReferenceBackend implements Backend {
   readonly name = 'cpu';
   readonly device: DeviceInfo;
   readonly #limitBytes: number;
-  readonly #programs = new Map<string, Program>();
+  readonly #programs = new Map<string, ReferenceProgram>();
+  readonly #restorable = new RestorableTensors<ReferenceTensor>();
+  readonly #recovery = new SharedRecovery();
+  /** How often the device was lost. */
+  losses = 0;
+  #isLost = false;
   #usedBytes = 0;
   #peakBytes = 0;
   /** Done when all work dispatched so far is done; never rejects. */
   #queue: Promise<void> = Promise.resolve();
   #lastBreathMs = 0;
+  readonly #profiler = new Profiler<ClockedOps>('[conformance]', this);
   #failure: { error: unknown } | undefined;
   #disposed = false;
 
@@ -101,9 +122,11 @@ class ReferenceBackend implements Backend {
     return new ReferenceTensor(this, rubbish(elementCount(shape), dtype), shape, dtype);
   }
 
-  upload(source: HostTensor, options: UploadOptions = {}): DeviceTensor {
+  upload(source: HostTensor, { purpose, restore }: UploadOptions = {}): DeviceTensor {
     this.#reserve(source.array.byteLength);
-    return new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, options.purpose);
+    const added = new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, purpose);
+    if (restore) this.#restorable.add(added, restore);
+    return added;
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
@@ -112,13 +135,18 @@ class ReferenceBackend implements Backend {
     if (source.disposed) {
       throw new FlashMLAError('disposed', '[conformance] read of a disposed tensor; read it before disposing.');
     }
+    const array = this.#arrayOf(own);
+    const losses = this.losses;
     await this.synchronize();
+    if (this.losses > losses) throw lost();
     own.skippedFor?.throwIfAborted();
-    return own.array.slice();
+    return array.slice();
   }
 
   free(source: Tensor): void {
-    this.#usedBytes -= this.#own(source).array.byteLength;
+    const own = this.#own(source);
+    this.#restorable.delete(own);
+    if (own.losses === this.losses) this.#usedBytes -= own.array.byteLength;
   }
 
   memory(): MemoryInfo {
@@ -132,7 +160,7 @@ class ReferenceBackend implements Backend {
   async prepare(problem: Problem): Promise<Program> {
     this.#checkOpen();
     const key = problemKey(problem);
-    const program = this.#programs.get(key) ?? { problem, plan: planOf(problem) };
+    const program = this.#programs.get(key) ?? { problem, plan: planOf(problem), losses: this.losses };
     this.#programs.set(key, program);
     return program;
   }
@@ -141,29 +169,42 @@ class ReferenceBackend implements Backend {
     this.#checkOpen();
     const { problem } = program;
     checkBindings(this, problem, inputs, outputs);
+    const { losses } = program as ReferenceProgram;
+    if (losses < this.losses) {
+      throw new FlashMLAError('device-lost', '[conformance] the program was lost with the device; prepare it again.');
+    }
     const arrays: Record<string, TypedArray> = {};
     for (const name of Object.keys(inputSpecs(problem))) {
-      const { array, purpose } = this.#own(inputs[name]);
+      const input = this.#own(inputs[name]);
+      const { purpose } = input;
       if (purpose === 'linear-weight' && (problem.op !== 'linear' || name !== 'weight')) {
         throw new FlashMLAError(
           'invalid-argument',
           `[conformance] ${problem.op}: '${name}' was uploaded as a linear-weight; upload it without a purpose.`,
         );
       }
-      arrays[name] = array;
+      arrays[name] = this.#arrayOf(input);
     }
-    const targets = Object.entries(outputs).map(([name, output]) => [name, this.#own(output)] as const);
+    const targets = Object.entries(outputs).map(([name, output]) => {
+      const target = this.#own(output);
+      this.#restorable.delete(target);
+      return [name, target, this.#arrayOf(target)] as const;
+    });
+    const compute = () => {
+      const results = reference(problem, arrays);
+      for (const [name, { dtype }, array] of targets) {
+        const values = dtype === 'float16' ? results[name].map(numberToFloat16) : results[name];
+        (array as Float32Array).set(values);
+      }
+    };
+    const { recording } = this.#profiler;
     this.#queue = this.#queue.then(async () => {
       await this.#breathe();
       for (const [, target] of targets) target.skippedFor = options.signal?.aborted ? options.signal : undefined;
       if (this.#failure || options.signal?.aborted) return;
       try {
         if (this.#disposed) throw closed();
-        const results = reference(problem, arrays);
-        for (const [name, { array, dtype }] of targets) {
-          const values = dtype === 'float16' ? results[name].map(numberToFloat16) : results[name];
-          (array as Float32Array).set(values);
-        }
+        await (recording ? recording.add(program, compute) : compute());
       } catch (error) {
         this.#failure = { error };
       }
@@ -171,19 +212,61 @@ class ReferenceBackend implements Backend {
   }
 
   async synchronize(): Promise<void> {
+    this.#checkOpen();
     await this.#queue;
+    if (this.#isLost) throw lost();
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure.error;
   }
 
+  /** Takes the device away: what is under way rejects, tensors and programs are gone. */
+  lose(): void {
+    this.#isLost = true;
+    this.losses++;
+    this.#usedBytes = 0;
+    this.#programs.clear();
+  }
+
+  async recover(): Promise<void> {
+    if (this.#isLost && !this.#disposed) await this.#recovery.run((signal) => this.#recover(signal));
+  }
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(
+      () => new ClockedOps("by the host's clock, before and after it computes an op"),
+      work,
+    );
+  }
+
   async dispose(): Promise<void> {
     this.#disposed = true;
+    this.#recovery.abort(closed());
     await this.#queue;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  async #recover(signal: AbortSignal): Promise<void> {
+    const losses = this.losses;
+    const restored: ReferenceTensor[] = [];
+    await this.#restorable.restore(signal, (gone, { array }) => {
+      (gone.array as Float32Array).set(array as Float32Array);
+      restored.push(gone);
+    });
+    if (this.losses > losses) throw lost();
+    this.#isLost = false;
+    for (const back of restored) {
+      back.losses = losses;
+      if (!back.disposed) this.#reserve(back.array.byteLength);
+    }
+  }
+
+  #arrayOf(own: ReferenceTensor): TypedArray {
+    if (own.losses < this.losses) throw lostWithDevice('[conformance]', own);
+    return own.array;
   }
 
   /** Lets timers run now and then, so that a signal can abort between ops. */
@@ -212,10 +295,13 @@ class ReferenceBackend implements Backend {
 
   #checkOpen(): void {
     if (this.#disposed) throw closed();
+    if (this.#isLost) throw lost();
   }
 }
 
 const closed = () => new FlashMLAError('disposed', '[conformance] the reference backend was disposed; open another.');
+
+const lost = () => new FlashMLAError('device-lost', '[conformance] the device was lost; recover() brings it back.');
 
 function planOf(problem: Problem): Plan {
   validateProblem(problem);
@@ -231,6 +317,8 @@ function rubbish(length: number, dtype: DType): TypedArray {
 }
 
 /** A backend named 'cpu' that computes everything by definition; slow, and complete. */
-export function referenceBackend(options: ReferenceBackendOptions = {}): Backend {
+export function referenceBackend(options: ReferenceBackendOptions = {}): ReferenceBackend {
   return new ReferenceBackend(options.limitBytes ?? 4 * 2 ** 30);
 }
+
+export type { ReferenceBackend };

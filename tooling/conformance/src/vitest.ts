@@ -3,12 +3,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Backend } from '@flashmla/tensor';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import type { Backend, BackendProvider } from '@flashmla/tensor';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Case } from './case.ts';
 import { conformanceCases } from './cases/index.ts';
 import { contractChecks } from './contract.ts';
 import { fixtureCase } from './fixtures.ts';
+import { type Lose, lossChecks } from './loss.ts';
 import { runCase } from './run-case.ts';
 
 export interface ConformanceOptions {
@@ -22,6 +23,37 @@ export interface ConformanceOptions {
 export function testConformance(name: string, open: () => Promise<Backend>, options: ConformanceOptions = {}): void {
   testContract(name, open);
   testCases(name, open, conformanceCases().filter(options.filter ?? (() => true)), options.timeoutMs);
+}
+
+/**
+ * Gives what registers groups of tests on the device that `provider` finds, also on one that it does not offer because the
+ * CPU computes it. Where there is none a skipped test says so, unless FLASHMLA_REQUIRE names the backend: then it fails.
+ * FLASHMLA_ADAPTER names a part of the device's description that must be there.
+ */
+export async function suiteOnDevice({ name: backend, probe }: BackendProvider) {
+  const { FLASHMLA_REQUIRE = '', FLASHMLA_ADAPTER = '' } = process.env;
+  const { device, reason } = await probe();
+  return (name: string, body: () => void): void => {
+    if (device !== undefined) {
+      describe(`${name}, ${reason}`, () => {
+        test('this is what runs', () => expect(reason).toContain(FLASHMLA_ADAPTER));
+        body();
+      });
+    } else if (FLASHMLA_REQUIRE.split(/[\s,]+/).includes(backend)) {
+      test(name, () => {
+        throw new Error(`FLASHMLA_REQUIRE names ${backend}, and there is none: ${reason}`);
+      });
+    } else {
+      test.skip(`${name}: not run: ${reason}`, () => {});
+    }
+  };
+}
+
+/** Registers a test for every promise of the contract about a device that is lost, which `lose` makes it. */
+export function testLoss(name: string, open: () => Promise<Backend>, lose: Lose): void {
+  describe(`${name}, a lost device`, () => {
+    for (const check of lossChecks()) test(check.name, () => check.run(open, lose));
+  });
 }
 
 /**

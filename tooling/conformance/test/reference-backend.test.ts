@@ -1,11 +1,16 @@
 // The suite on the reference backend: it shows that the cases, the checks and the references agree with each other.
 
-import { referenceBackend } from '../src/index.ts';
-import { testConformance, testFixtures } from '../src/vitest.ts';
+import { type ReferenceBackend, referenceBackend } from '../src/index.ts';
+import { testConformance, testFixtures, testLoss } from '../src/vitest.ts';
 
 testConformance('reference backend', async () => referenceBackend());
 testFixtures(
   'reference backend',
   async () => referenceBackend(),
   new URL('../../../../shared/fixtures/attention/', import.meta.url),
+);
+testLoss(
+  'reference backend',
+  async () => referenceBackend(),
+  (backend) => (backend as ReferenceBackend).lose(),
 );

@@ -3,12 +3,26 @@
 
 import { denseAttention, sparseAttention } from '@flashmla/attention';
 import { ContentGate } from '@flashmla/gating';
-import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
+import {
+  type Backend,
+  byteSize,
+  castTo,
+  type DeviceTensor,
+  type FloatDType,
+  randomNormal,
+  randomSource,
+  tensor,
+} from '@flashmla/tensor';
 import type { Geometry } from './geometry.ts';
 import { attentionModel } from './onnx/onnx-model.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
 
-export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometry): WorkloadOf {
+/** @param dtype what ours keeps queries, keys, values and outputs in; a peer's stay float32 */
+export function attentionWorkloads(
+  backend: Backend,
+  { heads, headDim }: Geometry,
+  dtype: FloatDType = 'float32',
+): WorkloadOf {
   return (tokens, k): Workload => {
     const shape = [1, heads, tokens, headDim];
     const length = heads * tokens * headDim;
@@ -19,7 +33,7 @@ export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometr
     };
     const uploaded: DeviceTensor[] = [];
     const upload = (name: keyof typeof host) => {
-      const device = backend.upload(tensor(host[name].data, shape));
+      const device = backend.upload(castTo(tensor(host[name].data, shape), dtype));
       uploaded.push(device);
       return device;
     };
@@ -51,7 +65,7 @@ export function attentionWorkloads(backend: Backend, { heads, headDim }: Geometr
           },
         },
         isHostToHost: false,
-        boundaryBytes: 4 * length + 4 * heads * tokens, // output and lse
+        boundaryBytes: byteSize(dtype) * length + 4 * heads * tokens, // output and lse
         peerGraphs: [{ name: 'plain', bytes: () => attentionModel({ heads, headDim, batch: 1, tokens }) }],
         peerInputs: host,
         dispose,

@@ -4,7 +4,10 @@
 import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
 import {
   type Backend,
+  byteSize,
+  castTo,
   type DeviceTensor,
+  type FloatDType,
   type ProblemOf,
   randomNormal,
   randomSource,
@@ -24,14 +27,20 @@ type DeviceWeights = { readonly [Part in keyof LayerWeights]: { weight: DeviceTe
 export class EncoderWorkloads {
   readonly #backend: Backend;
   readonly #geometry: Geometry;
+  readonly #dtype: FloatDType;
   readonly #host: readonly LayerWeights[];
   readonly #device: DeviceWeights[] = [];
   readonly #uploaded: DeviceTensor[] = [];
 
-  /** Draws the weights of `geometry.layers` layers and uploads them. */
-  constructor(backend: Backend, geometry: Geometry) {
+  /**
+   * Draws the weights of `geometry.layers` layers and uploads them.
+   *
+   * @param dtype what ours keeps weights and hidden states in; a peer's stay float32
+   */
+  constructor(backend: Backend, geometry: Geometry, dtype: FloatDType = 'float32') {
     this.#backend = backend;
     this.#geometry = geometry;
+    this.#dtype = dtype;
     this.#host = Array.from({ length: geometry.layers }, (_, index) => randomLayer(geometry, 100 * (index + 1)));
     try {
       for (const weights of this.#host) this.#device.push(this.#upload(weights));
@@ -57,13 +66,13 @@ export class EncoderWorkloads {
       (projections) => new FlashMLAAttention({ ...own, projections, k, crossover: 0 }),
     );
     const run = (attention: readonly AttentionModule[]) => (signal: AbortSignal) =>
-      this.#forward(this.#backend.upload(tensor(hidden, shape)), attention, signal);
+      this.#forward(this.#backend.upload(castTo(tensor(hidden, shape), this.#dtype)), attention, signal);
     const graph = (fused: boolean) => () =>
       encoderModel({ layers: this.#host, heads, epsilon, fused, batch: 1, tokens });
     return {
       own: { 'flashmla-sparse': run(sparse), 'flashmla-dense': run(dense) },
       isHostToHost: true,
-      boundaryBytes: 2 * hidden.byteLength,
+      boundaryBytes: 2 * hidden.length * byteSize(this.#dtype),
       peerGraphs: [
         { name: 'plain', bytes: graph(false) },
         { name: 'fused', bytes: graph(true) },
@@ -91,6 +100,7 @@ export class EncoderWorkloads {
     const { modelDim, intermediateDim } = this.#geometry;
     const parts = this.#device[index]!;
     const tokens = input.shape[1]!;
+    const dtype = this.#dtype;
     const live = new Set<DeviceTensor>([input]);
     const release = (...tensors: DeviceTensor[]) => {
       for (const one of tensors) {
@@ -100,15 +110,15 @@ export class EncoderWorkloads {
     };
     const step = async (problem: ProblemOf<'linear' | 'layer-norm'>, width: number, inputs: Tensors) => {
       const program = await this.#backend.prepare(problem);
-      const output = this.#backend.allocate([1, tokens, width], 'float32');
+      const output = this.#backend.allocate([1, tokens, width], dtype);
       live.add(output);
       this.#backend.dispatch(program, inputs, { output }, { signal });
       return output;
     };
     const norm = (inputs: Tensors) =>
-      step({ op: 'layer-norm', rows: tokens, modelDim, epsilon, residual: true }, modelDim, inputs);
+      step({ op: 'layer-norm', rows: tokens, modelDim, epsilon, residual: true, dtype }, modelDim, inputs);
     const linear = (inFeatures: number, outFeatures: number, activation: 'none' | 'gelu', inputs: Tensors) =>
-      step({ op: 'linear', rows: tokens, inFeatures, outFeatures, bias: true, activation }, outFeatures, inputs);
+      step({ op: 'linear', rows: tokens, inFeatures, outFeatures, bias: true, activation, dtype }, outFeatures, inputs);
     try {
       const attended = (await attention.forward(input, { signal })) as DeviceTensor;
       live.add(attended);
@@ -127,7 +137,10 @@ export class EncoderWorkloads {
 
   #upload(weights: LayerWeights): DeviceWeights {
     const place = (data: Float32Array, shape: readonly number[], isMatrix: boolean) => {
-      const device = this.#backend.upload(tensor(data, shape), isMatrix ? { purpose: 'linear-weight' } : {});
+      const device = this.#backend.upload(
+        castTo(tensor(data, shape), this.#dtype),
+        isMatrix ? { purpose: 'linear-weight' } : {},
+      );
       this.#uploaded.push(device);
       return device;
     };

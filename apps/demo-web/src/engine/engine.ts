@@ -13,7 +13,7 @@ export class EngineError extends Error {
 
   /** Whether what is open in the worker may no longer work: it must be opened again. */
   get isFatal(): boolean {
-    return ['backend-failed', 'disposed', 'unexpected'].includes(this.code);
+    return ['backend-failed', 'backend-unavailable', 'disposed', 'unexpected'].includes(this.code);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { BackendReport } from '@flashmla/backend';
 import type { GateName } from '@flashmla/gating';
-import type { BackendName, DType, ErrorCode, SelectionInit } from '@flashmla/tensor';
+import type { BackendName, ErrorCode, FloatDType, SelectionInit } from '@flashmla/tensor';
 
 export type { BackendReport } from '@flashmla/backend';
 export type { GateName } from '@flashmla/gating';
@@ -25,7 +25,7 @@ export interface Probe {
 export interface OpenRequest {
   /** undefined = the best there is. */
   readonly backend: BackendName | undefined;
-  readonly dtype: DType;
+  readonly dtype: FloatDType;
   readonly model: ModelChoice;
 }
 

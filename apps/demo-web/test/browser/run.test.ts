@@ -1,7 +1,6 @@
 // The page from load to figures, and every choice a reader has.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeInBrowser, type Site } from '@flashmla/browser-testing';
 import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
@@ -105,11 +104,10 @@ describeInBrowser('the page', (open) => {
   test('a model’s files that are chosen take the place of the shipped one', async () => {
     const page = await open(site.url);
     await done(page);
-    const folder = fileURLToPath(modelUrl);
-    const files = modelFiles.map((name) => ({
+    const files = Object.entries(modelFiles).map(([name, url]) => ({
       name,
       mimeType: 'application/octet-stream',
-      buffer: readFileSync(join(folder, name)),
+      buffer: readFileSync(url),
     }));
     await runs(page, () => page.locator('#file').setInputFiles(files));
     expect(await textOf(page, 'model')).toMatch(/^your model: 4 layers of 4 heads/);

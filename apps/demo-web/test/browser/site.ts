@@ -24,7 +24,7 @@ export const status = (page: Page, text: string | RegExp) =>
 export const done = (page: Page) => status(page, /^Done\.$/);
 
 /** Does something that makes the page run, and waits until it is done; what the status said meanwhile is returned. */
-export async function runs(page: Page, act: () => Promise<unknown>): Promise<string[]> {
+export async function runs(page: Page, act: () => Promise<unknown>, timeout = patience): Promise<string[]> {
   // A short run's words are gone before a test could look for them, so they are collected.
   const said = await page.evaluateHandle(() => {
     const line = document.querySelector('#status')!;
@@ -33,7 +33,7 @@ export async function runs(page: Page, act: () => Promise<unknown>): Promise<str
     return words;
   });
   await act();
-  await page.waitForFunction((words) => words.at(-1) === 'Done.', said, { timeout: patience });
+  await page.waitForFunction((words) => words.at(-1) === 'Done.', said, { timeout });
   return said.jsonValue();
 }
 

@@ -5,7 +5,21 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { done, expectAnswers, patience, previewSite, runs, status, textOf } from './site.ts';
 
-/** Runs in the worker before its own code: lets a test end one of the backend's threads as a crash would. */
+/** Runs in the worker before its own code: lets a test take the GPU away. */
+const loser = `
+  const devices = [];
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await requestDevice.apply(this, options);
+    devices.push(device);
+    return device;
+  };
+  globalThis.loseDevice = () => {
+    for (const device of devices.splice(0)) device.destroy();
+  };
+`;
+
+/** The same: lets a test end one of the backend's threads as a crash would. */
 const prelude = `
   const threads = [];
   const Native = Worker;
@@ -27,11 +41,13 @@ describeInBrowser('trouble', (open) => {
   });
   afterAll(() => site?.close());
 
-  /** As many tokens as the model takes. */
-  const readLongText = async (page: Page) => {
-    await page.getByLabel('Text to read').fill('A long and moving film about a ferry. '.repeat(600));
+  const read = async (page: Page, text: string) => {
+    await page.getByLabel('Text to read').fill(text);
     await page.getByRole('button', { name: 'Read it both ways' }).click();
   };
+  const sentence = 'A long and moving film about a ferry. ';
+  /** As many tokens as the model takes. */
+  const readLongText = (page: Page) => read(page, sentence.repeat(600));
 
   test('while 4096 tokens are read the page draws and answers, and it can be cancelled', async () => {
     const page = await open(site.url);
@@ -68,16 +84,43 @@ describeInBrowser('trouble', (open) => {
     await page.close();
   });
 
-  test('a backend that fails is named, opened again, and runs again', async () => {
+  /** The page, whose engine runs `before` first. */
+  const openWith = async (before: string): Promise<Page> => {
     const page = await open('about:blank');
     await page.route('**/assets/worker-*.js', async (route) => {
       const response = await route.fetch();
       const body = await response.text();
       const isEngine = body.includes('cancel');
-      await route.fulfill({ response, body: isEngine ? `${prelude}${body}` : body });
+      await route.fulfill({ response, body: isEngine ? `${before}${body}` : body });
     });
     await page.goto(site.url);
     await done(page);
+    return page;
+  };
+
+  test('a GPU that is lost costs the run it is lost in, and the next one works', async ({ skip }) => {
+    const page = await openWith(loser);
+    const isOffered = (await page.locator('#backend option[value=webgpu]:enabled').count()) > 0;
+    if (!isOffered) await page.close();
+    skip(!isOffered, 'the page offers no WebGPU');
+    // What the software GPU of the tests has begun it also ends, so it is little.
+    const short = 'A waste of an evening: dull, long, and badly acted.';
+    await page.getByLabel('Text to read').fill(short);
+    await runs(page, () => page.locator('#backend').selectOption('webgpu'), 2 * patience);
+    await read(page, sentence.repeat(30));
+    await status(page, /Reading \d+ tokens/);
+    await page.workers()[0]!.evaluate(() => (globalThis as unknown as { loseDevice: () => void }).loseDevice());
+    await status(page, 'The device was lost; the next run opens it again.');
+    expect(await textOf(page, 'error-text')).toMatch(/the GPU device was lost/);
+    await runs(page, () => read(page, short), 2 * patience);
+    await expectAnswers(page, 'negative');
+    expect(await page.locator('#error').isVisible()).toBe(false);
+    expect(await textOf(page, 'why')).toMatch(/^webgpu/);
+    await page.close();
+  });
+
+  test('a backend that fails is named, opened again, and runs again', async () => {
+    const page = await openWith(prelude);
     await readLongText(page);
     await status(page, /4096 tokens/);
     const [engine] = page.workers();

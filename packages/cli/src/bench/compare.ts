@@ -1,6 +1,6 @@
 // One length of a benchmark: every implementation is run once and its output compared, then all are timed in turn.
 
-import { type Backend, type DeviceTensor, FlashMLAError } from '@flashmla/tensor';
+import { type Backend, type DeviceTensor, FlashMLAError, type FloatDType, readFloat32 } from '@flashmla/tensor';
 import { largestDifference, type OwnName, relativeError, type Workload } from '@flashmla/workloads';
 import { errorLine } from '../errors.ts';
 import { alternate, type Contestant, type Timing } from './alternate.ts';
@@ -8,7 +8,7 @@ import { type OpenedPeer, openFastest } from './open-fastest.ts';
 import { type PeerName, settleMs } from './peers/onnxruntime.ts';
 
 /** A peer's output may be so far from ours, in units of its root mean square, and still be the same computation. */
-const tolerance = 1e-3;
+const tolerances: Readonly<Record<FloatDType, number>> = { float32: 1e-3, float16: 2e-2 };
 
 export interface Row {
   readonly implementation: OwnName | PeerName;
@@ -35,6 +35,8 @@ export interface CompareOptions {
   readonly k: number;
   readonly peers: readonly PeerName[];
   readonly threads: number;
+  /** Of our computation; peers compute in float32. */
+  readonly dtype: FloatDType;
   readonly signal: AbortSignal;
   /** Told what is being done, and how much of it is. */
   readonly progress: (title: string, done: number) => void;
@@ -109,7 +111,7 @@ async function tryOwn(
     });
   const sparse = implementation === 'flashmla-sparse' ? { k } : {};
   try {
-    const output = (await withOutput((first) => first.data())) as Float32Array;
+    const output = await withOutput(readFloat32);
     const before = backend.memory().usedBytes;
     backend.resetPeak();
     await run();
@@ -126,10 +128,11 @@ async function tryOwn(
 async function tryPeer(
   workload: Workload,
   name: PeerName,
-  { threads, signal }: CompareOptions,
+  { threads, dtype, signal }: CompareOptions,
   expected: Float32Array | undefined,
 ): Promise<{ entry: Entry; peer?: OpenedPeer }> {
   const row = { implementation: name, peakBytes: null };
+  const tolerance = tolerances[dtype];
   try {
     const opened = await openFastest(workload, name, threads, signal);
     const { peer, graph, output } = opened;

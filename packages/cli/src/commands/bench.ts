@@ -1,8 +1,9 @@
 // flashmla bench: this project's sparse and dense attention against the peers, side by side in one run.
 
 import { availableParallelism } from 'node:os';
+import { checkComputes } from '@flashmla/backend';
 import { recommendK } from '@flashmla/gating';
-import type { Backend } from '@flashmla/tensor';
+import type { Backend, FloatDType } from '@flashmla/tensor';
 import { attentionWorkloads, bertBase, EncoderWorkloads, type Geometry, type WorkloadOf } from '@flashmla/workloads';
 import { compare, type Row } from '../bench/compare.ts';
 import { geometryOf } from '../bench/geometry.ts';
@@ -10,7 +11,17 @@ import { describeMachine, type Machine } from '../bench/machine.ts';
 import type { PeerName } from '../bench/peers/onnxruntime.ts';
 import { type Context, command } from '../command.ts';
 import { withBackend, withModel } from '../opening.ts';
-import { backendOption, parseChoices, parseWhole, parseWholes, required, threadsOption } from '../options.ts';
+import {
+  backendOption,
+  dtypeOption,
+  kOption,
+  parseChoices,
+  parseDType,
+  parseWhole,
+  parseWholes,
+  required,
+  threadsOption,
+} from '../options.ts';
 import { formatBytes, formatMs, formatPercent, none, table } from '../output.ts';
 
 const subjects = ['attention', 'layer', 'model'] as const;
@@ -32,9 +43,10 @@ export const bench = command({
   subjects,
   options: {
     tokens: { type: 'string', value: 'NS', description: 'lengths, e.g. 512,2048' },
-    k: { type: 'string', value: 'K', description: 'keys a query attends to; default: by length, 16, 32 or 64' },
+    k: kOption,
     peers: { type: 'string', value: 'PEERS', description: `of ${Object.keys(peerNames).join(', ')}; default: none` },
     model: { type: 'string', value: 'DIR', description: 'take the sizes of this model; default: BERT-base' },
+    dtype: dtypeOption,
     backend: backendOption,
     threads: threadsOption,
   },
@@ -49,11 +61,15 @@ export const bench = command({
       k,
       peers: peers.map((peer) => peerNames[peer]),
       threads: parseWhole('threads', values.threads, 1),
+      dtype: parseDType(values.dtype),
     };
     // Only its sizes are wanted; it is gone before anything is measured.
     const geometry =
-      values.model === undefined ? bertBase : await withModel(values, context, async (model) => geometryOf(model));
+      values.model === undefined
+        ? bertBase
+        : await withModel({ ...values, dtype: 'float32' }, context, async (model) => geometryOf(model));
     return withBackend(values, context, async (backend) => {
+      await checkComputes(backend, request.dtype);
       const { machine, results } = await measure(backend, geometry, request, context);
       const notes = notesOn(request, geometry);
       const text = [
@@ -63,7 +79,7 @@ export const bench = command({
         ...notes.map((note) => `* ${note}`),
         '',
       ];
-      return { json: { machine, subject, geometry, results, notes }, text: text.join('\n') };
+      return { json: { machine, subject, geometry, dtype: request.dtype, results, notes }, text: text.join('\n') };
     });
   },
 });
@@ -74,19 +90,20 @@ interface Request {
   readonly k: number | undefined;
   readonly peers: readonly PeerName[];
   readonly threads: number | undefined;
+  readonly dtype: FloatDType;
 }
 
 async function measure(
   backend: Backend,
   geometry: Geometry,
-  { subject, lengths, k, peers, threads: wanted }: Request,
+  { subject, lengths, k, peers, threads: wanted, dtype }: Request,
   { signal, progress }: Context,
 ): Promise<{ machine: Machine; results: Row[] }> {
   const threads = wanted ?? backend.device.threads ?? availableParallelism();
   const versions: Record<string, string> = {};
   const results: Row[] = [];
   progress.start('drawing weights and inputs');
-  const { workloadOf, dispose } = workloads(subject, backend, geometry);
+  const { workloadOf, dispose } = workloads(subject, backend, geometry, dtype);
   try {
     for (const tokens of lengths) {
       const keys = k ?? recommendK(tokens);
@@ -97,7 +114,11 @@ async function measure(
       };
       try {
         results.push(
-          ...(await compare(workload, { backend, tokens, k: keys, peers, threads, signal, progress: show }, versions)),
+          ...(await compare(
+            workload,
+            { backend, tokens, k: keys, peers, threads, dtype, signal, progress: show },
+            versions,
+          )),
         );
       } finally {
         workload.dispose();
@@ -114,20 +135,21 @@ function workloads(
   subject: Subject,
   backend: Backend,
   geometry: Geometry,
+  dtype: FloatDType,
 ): { workloadOf: WorkloadOf; dispose: () => void } {
-  if (subject === 'attention') return { workloadOf: attentionWorkloads(backend, geometry), dispose: () => {} };
+  if (subject === 'attention') return { workloadOf: attentionWorkloads(backend, geometry, dtype), dispose: () => {} };
   const layers = subject === 'layer' ? 1 : geometry.layers;
-  const encoder = new EncoderWorkloads(backend, { ...geometry, layers });
+  const encoder = new EncoderWorkloads(backend, { ...geometry, layers }, dtype);
   return { workloadOf: encoder.workloadOf, dispose: () => encoder.dispose() };
 }
 
 /** What must be known to read the figures. */
-function notesOn({ subject, peers }: Request, { heads, headDim, modelDim, layers }: Geometry): string[] {
+function notesOn({ subject, peers, dtype }: Request, { heads, headDim, modelDim, layers }: Geometry): string[] {
   const sizes = `${heads} heads of ${headDim}`;
   const measured = {
-    attention: `Attention alone, batch 1, ${sizes}, float32; the gate's work is part of flashmla-sparse.`,
-    layer: `One encoder layer from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, float32.`,
-    model: `${layers} encoder layers from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, float32.`,
+    attention: `Attention alone, batch 1, ${sizes}, ${dtype}; the gate's work is part of flashmla-sparse.`,
+    layer: `One encoder layer from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, ${dtype}.`,
+    model: `${layers} encoder layers from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, ${dtype}.`,
   };
   const boundary =
     subject === 'attention'
@@ -145,6 +167,7 @@ function notesOn({ subject, peers }: Request, { heads, headDim, modelDim, layers
     'flashmla-sparse is forced at every length. outputError is against flashmla-dense on random weights and inputs, which ' +
       'have no structure a gate could use: its worst case. `flashmla eval` measures real texts.',
     'peakBytes: most device memory of one run beyond inputs, outputs and weights.',
+    ...(peers.length > 0 && dtype !== 'float32' ? ['The peers compute in float32.'] : []),
     ...(peers.length > 0 ? [graphs, 'The peers tell nothing of the memory they use: their peakBytes is null.'] : []),
   ];
 }

@@ -10,6 +10,7 @@ import {
   type AttentionKind,
   attentionKinds,
   backendOption,
+  dtypeOption,
   gateOption,
   modelOption,
   parseChoices,
@@ -62,6 +63,7 @@ export const evaluate = command({
     attention: { type: 'string', value: 'KINDS', description: 'of dense, sparse; default: dense,sparse' },
     k: { type: 'string', value: 'KS', description: 'keys a query attends to; default: 16,32,64' },
     gate: gateOption,
+    dtype: dtypeOption,
     backend: backendOption,
     threads: threadsOption,
   },
@@ -79,8 +81,8 @@ export const evaluate = command({
       const examples = await readLabelledTexts(data, model.labels, limit);
       const results = await evaluateAll(model, examples, { kinds, ks, gate }, context);
       return {
-        json: { backend: model.backend.name, results },
-        text: `${examples.length} examples on ${model.backend.name}: ${model.backend.device.description}\n\n${table(columns, results)}`,
+        json: { backend: model.backend.name, dtype: model.dtype, results },
+        text: `${examples.length} examples in ${model.dtype} on ${model.backend.name}: ${model.backend.device.description}\n\n${table(columns, results)}`,
       };
     });
   },

@@ -1,21 +1,20 @@
 // flashmla run: texts through a model, its attention dense or sparse.
 
-import { FlashMLAAttention } from '@flashmla/attention';
 import { recommendK } from '@flashmla/gating';
 import { type EncoderModel, swapAttention, type TextInput } from '@flashmla/model-swap';
 import { type Context, command, type Values } from '../command.ts';
+import { type Computed, computed } from '../computed.ts';
 import { readTextFile, readTexts } from '../data.ts';
-import { badInput } from '../errors.ts';
 import { withModel } from '../opening.ts';
 import {
-  type AttentionKind,
-  attentionKinds,
+  attentionOption,
   backendOption,
+  dtypeOption,
   gateOption,
+  kOption,
   modelOption,
-  parseChoice,
-  parseGate,
-  parseWhole,
+  oneGiven,
+  parseSwap,
   threadsOption,
 } from '../options.ts';
 import { type Column, formatMs, formatPercent, none, shorten, table } from '../output.ts';
@@ -25,28 +24,25 @@ const options = {
   text: { type: 'string', value: 'T', description: 'the text' },
   file: { type: 'string', value: 'F', description: 'a file that is the text' },
   jsonl: { type: 'string', value: 'F', description: 'a file of texts, one { "text": … } a line' },
-  attention: { type: 'string', value: 'KIND', description: 'dense or sparse (default)' },
-  k: { type: 'string', value: 'K', description: 'keys a query attends to; default: by length, 16, 32 or 64' },
+  attention: attentionOption,
+  k: kOption,
   gate: gateOption,
   crossover: {
     type: 'string',
     value: 'N',
     description: 'fewer tokens than this run dense, 0 = none do; default: measured on the device',
   },
+  dtype: dtypeOption,
   backend: backendOption,
   threads: threadsOption,
 } as const;
 
-interface Result {
+interface Result extends Computed {
   readonly tokens: number;
   /** null for a model without labels. */
   readonly label: string | null;
   readonly logits: readonly number[];
   readonly elapsedMs: number;
-  /** Keys a query attended to; null where all of the model ran dense. */
-  readonly k: number | null;
-  /** Share of keys computed for a query, residual groups included, mean over the layers. */
-  readonly density: number;
   /** Whether the text was longer than the model takes, and its end was left out. */
   readonly truncated: boolean;
 }
@@ -61,9 +57,7 @@ export const run = command({
   options,
 
   async run(values, context) {
-    const attention =
-      values.attention === undefined ? 'sparse' : parseChoice('attention', values.attention, attentionKinds);
-    const swap = swapOptions(values, attention);
+    const { attention, swap } = parseSwap(values);
     const texts = await textsOf(values);
     return withModel(values, context, async (model) => {
       if (swap) swapAttention(model, swap);
@@ -73,33 +67,17 @@ export const run = command({
       const k = attention === 'dense' ? null : (swap?.k ?? (ks.size === 1 ? [...ks][0]! : null));
       const title = attention === 'dense' ? 'dense attention' : `sparse attention, K ${k ?? 'by length'}`;
       return {
-        json: { backend: name, attention, k, results },
-        text: `${title} on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,
+        json: { backend: name, dtype: model.dtype, attention, k, results },
+        text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,
       };
     });
   },
 });
 
-/** What to swap in; undefined = nothing, it stays dense. */
-function swapOptions(values: Values<typeof options>, attention: AttentionKind) {
-  const k = parseWhole('k', values.k, 1);
-  const crossover = parseWhole('crossover', values.crossover, 0);
-  const gate = parseGate(values.gate);
-  if (attention === 'sparse')
-    return { gate, ...(k !== undefined && { k }), ...(crossover !== undefined && { crossover }) };
-  const useless = (['k', 'gate', 'crossover'] as const).find((option) => values[option] !== undefined);
-  if (useless === undefined) return undefined;
-  throw badInput(`--${useless} was given with --attention dense, where it means nothing; leave one of them out.`);
-}
-
-async function textsOf({ text, file, jsonl }: Values<typeof options>): Promise<TextInput[]> {
-  const given = [text, file, jsonl].filter((one) => one !== undefined);
-  if (given.length !== 1) {
-    const problem = given.length === 0 ? 'there is no text' : 'there is more than one source of texts';
-    throw badInput(`${problem}; give one of --text T, --file F, --jsonl F.`);
-  }
-  if (jsonl !== undefined) return readTexts(jsonl);
-  return [text ?? (await readTextFile(file!))];
+async function textsOf(values: Values<typeof options>): Promise<TextInput[]> {
+  const [source, given] = oneGiven(options, values, ['text', 'file', 'jsonl']);
+  if (source === 'jsonl') return readTexts(given);
+  return [source === 'text' ? given : await readTextFile(given)];
 }
 
 async function runAll(
@@ -129,15 +107,6 @@ async function runAll(
   }
   progress.stop();
   return results;
-}
-
-/** What the layers did with the last text. */
-function computed(model: EncoderModel): Pick<Result, 'k' | 'density'> {
-  const calls = model.encoder.layer.map(({ attention }) =>
-    attention instanceof FlashMLAAttention ? attention.statistics.last : undefined,
-  );
-  const density = calls.reduce((sum, call) => sum + (call?.density ?? 1), 0) / calls.length;
-  return { k: calls.find((call) => call?.chosen === 'sparse')?.k ?? null, density };
 }
 
 interface Row extends Result {

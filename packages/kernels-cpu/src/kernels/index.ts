@@ -1,6 +1,6 @@
 // The op kernels of this backend, by the op's name.
 
-import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type CpuPlan, type Kernel, type PlanOptions, scratchBytes } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
@@ -27,7 +27,7 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem): Refusal | undefined {
-  return (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
+  return refusesDType('WASM kernels', problem) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
 }
 
 /** Steps, tasks, arguments and memory of a problem: pure, so that launches are tested without running them. */

@@ -1,6 +1,6 @@
 // The op kernels of this backend, by the op's name.
 
-import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type Kernel, makePlan, refusesSize, type WebGLPlan } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
@@ -30,7 +30,7 @@ const kernelOf = ({ op }: Problem) => kernels[op] as Kernel<Problem>;
 
 /** Why a problem can't be done where textures are at most `maxTextureSize` wide and high. */
 export function refusal(problem: Problem, maxTextureSize: number): Refusal | undefined {
-  return refusesSize(problem, kernelOf(problem), maxTextureSize);
+  return refusesDType('WebGL shaders', problem) ?? refusesSize(problem, kernelOf(problem), maxTextureSize);
 }
 
 /** Passes and memory of a problem: pure, so that they are tested without running anything. */

@@ -1,6 +1,13 @@
 // Every op and case of the conformance suite inside a page, on WebGL2.
 
-import { describeInBrowser, type Site, serve, testConformanceIn, workspace } from '@flashmla/browser-testing';
+import {
+  describeInBrowser,
+  type Site,
+  serve,
+  testConformanceIn,
+  testLossIn,
+  workspace,
+} from '@flashmla/browser-testing';
 import type { DeviceInfo } from '@flashmla/tensor';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,4 +32,5 @@ describeInBrowser('kernels-webgl in Chromium', (open) => {
   });
 
   testConformanceIn(() => page);
+  testLossIn(() => page);
 });

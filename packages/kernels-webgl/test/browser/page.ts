@@ -18,7 +18,10 @@ Object.assign(HTMLCanvasElement.prototype, {
 /** Of WEBGL_debug_renderer_info. */
 const UNMASKED_RENDERER = 0x9246;
 
-const opened = serveConformance(provider);
+/** Of the backend that was opened or recovered last. */
+const loseLastContext = () => contexts.at(-1)!.getExtension('WEBGL_lose_context')!.loseContext();
+
+const opened = serveConformance(provider, loseLastContext);
 
 const linearOf = (rows: number, inFeatures: number, outFeatures: number): Problem => ({
   op: 'linear',
@@ -198,20 +201,19 @@ const suite = {
     return contexts.slice(before).filter((context) => !context.isContextLost()).length;
   },
 
-  /** What reading and dispatching raise once the browser took the GPU away. */
-  async errorsOfLostContext() {
-    const before = contexts.length;
-    const backend = await provider.open();
-    const input = backend.upload(tensor(ones(4), [1, 4]));
-    for (const context of contexts.slice(before)) context.getExtension('WEBGL_lose_context')?.loseContext();
-    const errors = {
-      read: await errorOf(() => backend.read(input)),
-      dispatch: await errorOf(() => execute(backend, linearOf(1, 4, 1), { input, weight: input })),
-      synchronize: await errorOf(() => backend.synchronize()),
-    };
-    input.dispose();
-    await backend.dispose();
-    return errors;
+  /** What recovering raises where the browser took the GPU away and gives none any more, and what is read once it does. */
+  async recoverWithoutContext() {
+    await using backend = await provider.open();
+    const input = backend.upload(tensor(ones(4), [4]), { restore: () => tensor(ones(4), [4]) });
+    loseLastContext();
+    const error = await replacing(
+      HTMLCanvasElement.prototype,
+      'getContext',
+      () => null,
+      () => errorOf(() => backend.recover()),
+    );
+    await backend.recover();
+    return { error, read: [...((await backend.read(input)) as Float32Array)] };
   },
 };
 

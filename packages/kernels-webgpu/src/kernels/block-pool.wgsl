@@ -16,7 +16,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<element>;
 @group(0) @binding(2) var<storage, read> mask: array<u32>; // bytes
 @group(0) @binding(3) var<storage, read_write> pooled: array<f32>;
 @group(0) @binding(4) var<storage, read_write> present: array<u32>; // bytes
@@ -63,7 +63,7 @@ fn main(
   var found = 0.0;
   for (var token = start; token < min(start + params.block, params.tokens); token++) {
     if (!is_present(entry, token)) { continue; }
-    let value = input[base + token * params.token_stride];
+    let value = f32(input[base + token * params.token_stride]);
     largest = select(max(largest, value), value, found == 0.0);
     least = select(min(least, value), value, found == 0.0);
     sum += value;

@@ -23,11 +23,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<vec4f>;
-@group(0) @binding(2) var<storage, read> key: array<vec4f>;
-@group(0) @binding(3) var<storage, read> value: array<vec4f>;
+@group(0) @binding(1) var<storage, read> query: array<element4>;
+@group(0) @binding(2) var<storage, read> key: array<element4>;
+@group(0) @binding(3) var<storage, read> value: array<element4>;
 @group(0) @binding(4) var<storage, read> key_mask: array<u32>; // bytes
-@group(0) @binding(5) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<element4>;
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>;
 
 fn present(entry: u32, token: u32) -> bool {
@@ -77,7 +77,7 @@ fn main(
     for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
       let at = min(start + i / HEAD_VECTORS, params.keys - 1u);
       let loaded = value[key_base + at * params.key_token_stride + i % HEAD_VECTORS];
-      chunk[i] = select(vec4f(0.0), loaded, bias[i / HEAD_VECTORS] > ABSENT_BELOW);
+      chunk[i] = select(element4(0.0), loaded, bias[i / HEAD_VECTORS] > ABSENT_BELOW);
     }
     add_chunk(thread);
   }
@@ -85,7 +85,7 @@ fn main(
   let factor = output_factor(params.nan);
   for (var own = 0u; own < OWN_VECTORS; own++) {
     let v = lane + own * LANES;
-    if (v < HEAD_VECTORS) { output[query_base + token * params.query_token_stride + v] = sums[own] * factor; }
+    if (v < HEAD_VECTORS) { output[query_base + token * params.query_token_stride + v] = element4(sums[own] * factor); }
   }
   if (lane == 0u) {
     lse[(entry * params.heads + head) * params.queries + token] =

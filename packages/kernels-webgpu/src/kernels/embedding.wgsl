@@ -11,12 +11,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> token_ids: array<i32>;
-@group(0) @binding(2) var<storage, read> word: array<f32>;
+@group(0) @binding(2) var<storage, read> word: array<element>;
 @group(0) @binding(3) var<storage, read> position_ids: array<i32>;
-@group(0) @binding(4) var<storage, read> position: array<f32>;
+@group(0) @binding(4) var<storage, read> position: array<element>;
 @group(0) @binding(5) var<storage, read> type_ids: array<i32>;
-@group(0) @binding(6) var<storage, read> types: array<f32>;
-@group(0) @binding(7) var<storage, read_write> output: array<f32>;
+@group(0) @binding(6) var<storage, read> types: array<element>;
+@group(0) @binding(7) var<storage, read_write> output: array<element>;
 
 fn inside(id: i32, rows: u32) -> bool { return id >= 0 && u32(id) < rows; }
 
@@ -26,20 +26,20 @@ fn main(
   @builtin(num_workgroups) count: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let element = index_of(workgroup, count) * 64u + thread;
-  if (element >= params.rows * params.model_dim) { return; }
-  let row = element / params.model_dim;
-  let feature = element % params.model_dim;
+  let at = index_of(workgroup, count) * 64u + thread;
+  if (at >= params.rows * params.model_dim) { return; }
+  let row = at / params.model_dim;
+  let feature = at % params.model_dim;
   var valid = inside(token_ids[row], params.vocabulary);
   var sum = 0.0;
-  if (valid) { sum = word[u32(token_ids[row]) * params.model_dim + feature]; }
+  if (valid) { sum = f32(word[u32(token_ids[row]) * params.model_dim + feature]); }
   if (params.positions > 0u) {
     let id = position_ids[row];
-    if (inside(id, params.positions)) { sum += position[u32(id) * params.model_dim + feature]; } else { valid = false; }
+    if (inside(id, params.positions)) { sum += f32(position[u32(id) * params.model_dim + feature]); } else { valid = false; }
   }
   if (params.types > 0u) {
     let id = type_ids[row];
-    if (inside(id, params.types)) { sum += types[u32(id) * params.model_dim + feature]; } else { valid = false; }
+    if (inside(id, params.types)) { sum += f32(types[u32(id) * params.model_dim + feature]); } else { valid = false; }
   }
-  output[element] = select(params.nan, sum, valid);
+  output[at] = element(select(params.nan, sum, valid));
 }

@@ -11,7 +11,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<element>;
 @group(0) @binding(2) var<storage, read> map: array<f32>; // [heads, features, rank]
 @group(0) @binding(3) var<storage, read_write> output: array<f32>; // [batch, heads, tokens, rank]
 
@@ -30,7 +30,7 @@ fn main(
   let map_start = head * params.features * RANK;
   var sums: array<f32, RANK>;
   for (var feature = 0u; feature < params.features; feature++) {
-    let value = input[origin + feature];
+    let value = f32(input[origin + feature]);
     for (var r = 0u; r < RANK; r++) { sums[r] += value * map[map_start + feature * RANK + r]; }
   }
   for (var r = 0u; r < RANK; r++) { output[index * RANK + r] = sums[r]; }

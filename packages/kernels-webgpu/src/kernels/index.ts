@@ -3,12 +3,14 @@
 import {
   byteSize,
   elementCount,
+  floatDTypeOf,
   inputSpecs,
   type OpName,
   outputSpecs,
   type Problem,
   type ProblemOf,
   type Refusal,
+  refusesDType,
   type TensorSpec,
 } from '@flashmla/tensor';
 import type { GpuPlan, GpuTraits, Kernel } from '../plan.ts';
@@ -37,14 +39,20 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefined {
-  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
-  return refused ?? tooLarge(problem, traits);
+  const lacksHalf = !traits.features.has('shader-f16');
+  return (
+    (lacksHalf ? refusesDType("devices without the feature 'shader-f16'", problem) : undefined) ??
+    (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits) ??
+    tooLarge(problem, traits)
+  );
 }
 
 /** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
 export function planOf(problem: Problem, traits: GpuTraits): GpuPlan {
+  const dtype = floatDTypeOf(problem);
   const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
-  return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
+  const steps = plan.steps.map((step) => ({ ...step, dtype }));
+  return { ...plan, steps, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /** A shader sees no more of a buffer than the device's limit. */

@@ -9,19 +9,19 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> residual: array<f32>;
-@group(0) @binding(3) var<storage, read> weight: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<element>;
+@group(0) @binding(2) var<storage, read> residual: array<element>;
+@group(0) @binding(3) var<storage, read> weight: array<element>;
+@group(0) @binding(4) var<storage, read> bias: array<element>;
+@group(0) @binding(5) var<storage, read_write> output: array<element>;
 
 const THREADS = 64u;
 
 // include: sum-of-all
 
 fn value(at: u32) -> f32 {
-  var sum = input[at];
-  if (params.residual > 0u) { sum += residual[at]; }
+  var sum = f32(input[at]);
+  if (params.residual > 0u) { sum += f32(residual[at]); }
   return sum;
 }
 
@@ -45,6 +45,6 @@ fn main(
   let variance = sum_of_all(thread, squares) / f32(params.model_dim);
   let factor = 1.0 / sqrt(variance + params.epsilon);
   for (var i = thread; i < params.model_dim; i += THREADS) {
-    output[start + i] = (value(start + i) - mean) * factor * weight[i] + bias[i];
+    output[start + i] = element((value(start + i) - mean) * factor * f32(weight[i]) + f32(bias[i]));
   }
 }

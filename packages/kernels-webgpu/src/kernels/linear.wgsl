@@ -14,16 +14,16 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<element>;
+@group(0) @binding(2) var<storage, read> weight: array<element>;
+@group(0) @binding(3) var<storage, read> bias: array<element>;
+@group(0) @binding(4) var<storage, read_write> output: array<element>;
 
 const TILE = 64u;
 const DEPTH = 16u;
 const THREADS = 256u;
-var<workgroup> rows_tile: array<f32, TILE * DEPTH>;
-var<workgroup> features_tile: array<f32, TILE * DEPTH>;
+var<workgroup> rows_tile: array<element, TILE * DEPTH>;
+var<workgroup> features_tile: array<element, TILE * DEPTH>;
 
 // erf by Abramowitz & Stegun 7.1.26, to 1.5e-7.
 fn erf(x: f32) -> f32 {
@@ -71,9 +71,9 @@ fn main(
       let step = i % DEPTH;
       let inner = depth + step;
       let inside = inner < params.in_features;
-      var a = 0.0;
+      var a = element(0.0);
       if (inside && first_row + line < params.rows) { a = input[(first_row + line) * params.in_features + inner]; }
-      var b = 0.0;
+      var b = element(0.0);
       if (inside && first_feature + line < params.out_features) {
         b = weight[(first_feature + line) * params.in_features + inner];
       }
@@ -83,16 +83,16 @@ fn main(
     workgroupBarrier();
     for (var step = 0u; step < DEPTH; step++) {
       let at = step * TILE;
-      let b = vec4f(
+      let b = vec4f(element4(
         features_tile[at + feature],
         features_tile[at + feature + 1u],
         features_tile[at + feature + 2u],
         features_tile[at + feature + 3u],
-      );
-      sums[0] += rows_tile[at + row] * b;
-      sums[1] += rows_tile[at + row + 1u] * b;
-      sums[2] += rows_tile[at + row + 2u] * b;
-      sums[3] += rows_tile[at + row + 3u] * b;
+      ));
+      sums[0] += f32(rows_tile[at + row]) * b;
+      sums[1] += f32(rows_tile[at + row + 1u]) * b;
+      sums[2] += f32(rows_tile[at + row + 2u]) * b;
+      sums[3] += f32(rows_tile[at + row + 3u]) * b;
     }
   }
   for (var i = 0u; i < 4u; i++) {
@@ -102,8 +102,8 @@ fn main(
       let to_feature = first_feature + feature + j;
       if (to_feature >= params.out_features) { break; }
       var sum = sums[i][j];
-      if (params.bias > 0u) { sum += bias[to_feature]; }
-      output[to_row * params.out_features + to_feature] = activate(sum);
+      if (params.bias > 0u) { sum += f32(bias[to_feature]); }
+      output[to_row * params.out_features + to_feature] = element(activate(sum));
     }
   }
 }

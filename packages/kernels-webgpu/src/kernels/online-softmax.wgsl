@@ -1,6 +1,7 @@
 // Attention of ROWS queries over keys that come in chunks of CHUNK: what dense-attention and sparse-attention share.
 // LANES threads work on a query; scores are spread over them by key, the output by feature. The softmax is online (Milakov
-// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim + (ROWS + 3) · CHUNK floats.
+// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim elements
+// and (ROWS + 2) · CHUNK floats.
 //
 // The including file loads: it fills `queries` once, then for each chunk `chunk_keys`' rows, `bias` (what is added to a
 // logit; ABSENT for a key that is not there) and `visible_from` (the first query, by its number, that sees the key), calls
@@ -20,8 +21,8 @@ const ABSENT_BELOW = -1.0e38;
 const POISON = 3.0e38;
 const POISON_ABOVE = 1.0e38;
 
-var<workgroup> queries: array<vec4f, ROWS * HEAD_VECTORS>;
-var<workgroup> chunk: array<vec4f, CHUNK * HEAD_VECTORS>; // keys, then values
+var<workgroup> queries: array<element4, ROWS * HEAD_VECTORS>;
+var<workgroup> chunk: array<element4, CHUNK * HEAD_VECTORS>; // keys, then values
 var<workgroup> bias: array<f32, CHUNK>;
 var<workgroup> visible_from: array<i32, CHUNK>;
 var<workgroup> scores: array<f32, ROWS * CHUNK>;
@@ -37,7 +38,9 @@ fn score_chunk(thread: u32, query_number: i32, scale: f32) {
   workgroupBarrier();
   for (var k = lane; k < CHUNK; k += LANES) {
     var dots = vec4f(0.0);
-    for (var v = 0u; v < unknown(HEAD_VECTORS); v++) { dots += queries[row * HEAD_VECTORS + v] * chunk[k * HEAD_VECTORS + v]; }
+    for (var v = 0u; v < unknown(HEAD_VECTORS); v++) {
+      dots += vec4f(queries[row * HEAD_VECTORS + v]) * vec4f(chunk[k * HEAD_VECTORS + v]);
+    }
     let logit = (dots.x + dots.y) + (dots.z + dots.w);
     let seen = bias[k] > ABSENT_BELOW && visible_from[k] <= query_number;
     let is_nan = (bitcast<u32>(logit) & 0x7fffffffu) > 0x7f800000u;
@@ -66,7 +69,7 @@ fn add_chunk(thread: u32) {
     total += weight;
     for (var own = 0u; own < OWN_VECTORS; own++) {
       let v = lane + own * LANES;
-      if (v < HEAD_VECTORS) { sums[own] += weight * chunk[k * HEAD_VECTORS + v]; }
+      if (v < HEAD_VECTORS) { sums[own] += weight * vec4f(chunk[k * HEAD_VECTORS + v]); }
     }
   }
   workgroupBarrier();

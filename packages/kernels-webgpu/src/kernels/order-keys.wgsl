@@ -1,5 +1,6 @@
 // First step of sparse-attention: keys and values of each head side by side, in key order, so that blocks and groups are
-// neighbours. A row is the key, the value and (present, number of the key); an absent key's are zeros, whatever it held.
+// neighbours. A row is the key, the value and (present, number of the key in two digits to the base 2048, which half
+// precision keeps); an absent key's are zeros, whatever it held.
 
 struct Params {
   batch: u32,
@@ -14,11 +15,11 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> key: array<vec4f>;
-@group(0) @binding(2) var<storage, read> value: array<vec4f>;
+@group(0) @binding(1) var<storage, read> key: array<element4>;
+@group(0) @binding(2) var<storage, read> value: array<element4>;
 @group(0) @binding(3) var<storage, read> key_mask: array<u32>; // bytes
 @group(0) @binding(4) var<storage, read> key_order: array<i32>;
-@group(0) @binding(5) var<storage, read_write> rows: array<vec4f>; // [batch, heads, keys, 2 · headVectors + 1]
+@group(0) @binding(5) var<storage, read_write> rows: array<element4>; // [batch, heads, keys, 2 · headVectors + 1]
 
 @compute @workgroup_size(64)
 fn main(
@@ -41,9 +42,9 @@ fn main(
     present = byte_of(key_mask[at / 4u], at) != 0u;
   }
   let origin = entry * params.batch_stride + head * params.head_stride + token * params.token_stride;
-  var vector = vec4f(0.0);
+  var vector = element4(0.0);
   if (part == width - 1u) {
-    vector = vec4f(select(0.0, 1.0, present), f32(token), 0.0, 0.0);
+    vector = element4(vec4f(select(0.0, 1.0, present), f32(token % 2048u), f32(token / 2048u), 0.0));
   } else if (present) {
     if (part < params.head_vectors) {
       vector = key[origin + part];

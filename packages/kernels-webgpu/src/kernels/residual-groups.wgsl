@@ -9,7 +9,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rows: array<vec4f>; // [heads, keys, width]
+@group(0) @binding(1) var<storage, read> rows: array<element4>; // [heads, keys, width]
 @group(0) @binding(2) var<storage, read_write> groups: array<vec4f>; // [heads, groups, width]
 
 @compute @workgroup_size(64)
@@ -26,7 +26,7 @@ fn main(
   let end = min((group + 1u) * params.group, params.keys);
   var sum = vec4f(0.0);
   for (var position = group * params.group; position < end; position++) {
-    sum += rows[(head * params.keys + position) * params.width + part];
+    sum += vec4f(rows[(head * params.keys + position) * params.width + part]);
   }
   groups[index] = sum;
 }

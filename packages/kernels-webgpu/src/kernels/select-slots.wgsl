@@ -10,7 +10,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> scores: array<f32>; // [batch, tokens, heads, slotCount]
+@group(0) @binding(1) var<storage, read> scores: array<element>; // [batch, tokens, heads, slotCount]
 @group(0) @binding(2) var<storage, read> mask: array<u32>; // bytes
 @group(0) @binding(3) var<storage, read_write> lists: array<i32>; // [batch, heads, slotCount, wanted]
 
@@ -23,7 +23,7 @@ var<private> slot: u32;
 fn key_of(token: u32) -> u32 {
   let at = entry * params.tokens + token;
   if (params.mask > 0u && byte_of(mask[at / 4u], at) == 0u) { return 0u; }
-  return ordered_key(scores[(at * params.heads + head) * params.slot_count + slot]);
+  return ordered_key(f32(scores[(at * params.heads + head) * params.slot_count + slot]));
 }
 
 fn list_start() -> u32 { return ((entry * params.heads + head) * params.slot_count + slot) * params.wanted; }

@@ -9,7 +9,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> scores: array<f32>; // [batch, tokens, heads, slotCount]
+@group(0) @binding(1) var<storage, read> scores: array<element>; // [batch, tokens, heads, slotCount]
 @group(0) @binding(2) var<storage, read> lists: array<i32>; // [batch, heads, slotCount, wanted]
 @group(0) @binding(3) var<storage, read_write> indices: array<i32>; // [batch, heads, tokens, wanted]
 

@@ -1,6 +1,6 @@
 // sparse-attention: keys in order, sums of residual groups, clean lists, then a workgroup a tile of queries.
 
-import { ceilDivide, headsStrides, type SparseAttentionProblem } from '@flashmla/tensor';
+import { byteSize, ceilDivide, headsStrides, type SparseAttentionProblem } from '@flashmla/tensor';
 import { float, type Kernel, type Step } from '../plan.ts';
 import { attentionTile, refusesHeads } from './attention.ts';
 
@@ -66,7 +66,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     return {
       steps,
       buffers: {
-        rows: 16 * batchHeads * keys * width,
+        rows: 4 * byteSize(p.dtype ?? 'float32') * batchHeads * keys * width,
         groups: 16 * batchHeads * groups * width,
         lists: 4 * batchHeads * tiles * (slots + 1),
       },

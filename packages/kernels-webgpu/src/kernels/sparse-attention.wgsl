@@ -27,12 +27,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> query: array<vec4f>;
-@group(0) @binding(2) var<storage, read> rows: array<vec4f>; // order-keys.wgsl
+@group(0) @binding(1) var<storage, read> query: array<element4>;
+@group(0) @binding(2) var<storage, read> rows: array<element4>; // order-keys.wgsl
 @group(0) @binding(3) var<storage, read> groups: array<vec4f>; // residual-groups.wgsl
 @group(0) @binding(4) var<storage, read> lists: array<i32>; // sort-lists.wgsl
 @group(0) @binding(5) var<storage, read> query_order: array<i32>;
-@group(0) @binding(6) var<storage, read_write> output: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> output: array<element4>;
 @group(0) @binding(7) var<storage, read_write> lse: array<f32>;
 
 const WIDTH = 2u * HEAD_VECTORS + 1u;
@@ -61,7 +61,7 @@ fn left_of_group(key_base: u32, group_base: u32, list: u32, group: u32, in_chunk
   let end = end_slot[in_chunk] * params.block;
   for (var i = first; i < end; i++) {
     let position = u32(lists[list + i / params.block]) * params.block + i % params.block;
-    if (position < params.keys) { sum -= rows[(key_base + position) * WIDTH + part]; }
+    if (position < params.keys) { sum -= vec4f(rows[(key_base + position) * WIDTH + part]); }
   }
   return sum;
 }
@@ -108,7 +108,7 @@ fn main(
       position_of[k] = min(position, params.keys - 1u);
       let facts = rows[(key_base + position_of[k]) * WIDTH + WIDTH - 1u];
       bias[k] = select(ABSENT, 0.0, is_key && facts.x > 0.0);
-      visible_from[k] = select(-2147483647, i32(facts.y) - shift, params.causal > 0u);
+      visible_from[k] = select(-2147483647, i32(facts.z) * 2048 + i32(facts.y) - shift, params.causal > 0u);
     }
     workgroupBarrier();
     for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
@@ -118,7 +118,7 @@ fn main(
     for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
       let k = i / HEAD_VECTORS;
       let loaded = rows[(key_base + position_of[k]) * WIDTH + HEAD_VECTORS + i % HEAD_VECTORS];
-      chunk[i] = select(vec4f(0.0), loaded, bias[k] > ABSENT_BELOW);
+      chunk[i] = select(element4(0.0), loaded, bias[k] > ABSENT_BELOW);
     }
     add_chunk(thread);
   }
@@ -143,7 +143,7 @@ fn main(
       if (bias[k] > ABSENT_BELOW) {
         mean = left_of_group(key_base, group_base, list, start + k, k, i % HEAD_VECTORS) / stand_ins_for[k];
       }
-      chunk[i] = mean;
+      chunk[i] = element4(mean);
     }
     score_chunk(thread, i32(token), params.scale);
     for (var i = thread; i < CHUNK * HEAD_VECTORS; i += THREADS) {
@@ -153,7 +153,7 @@ fn main(
         let part = HEAD_VECTORS + i % HEAD_VECTORS;
         mean = left_of_group(key_base, group_base, list, start + k, k, part) / stand_ins_for[k];
       }
-      chunk[i] = mean;
+      chunk[i] = element4(mean);
     }
     add_chunk(thread);
   }
@@ -162,7 +162,7 @@ fn main(
   let factor = output_factor(params.nan);
   for (var own = 0u; own < OWN_VECTORS; own++) {
     let v = lane + own * LANES;
-    if (v < HEAD_VECTORS) { output[query_base + token * params.token_stride + v] = sums[own] * factor; }
+    if (v < HEAD_VECTORS) { output[query_base + token * params.token_stride + v] = element4(sums[own] * factor); }
   }
   if (lane == 0u) {
     lse[batch_head * params.queries + token] =

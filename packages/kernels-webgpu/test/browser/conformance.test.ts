@@ -1,6 +1,13 @@
 // Every op and case of the conformance suite inside a page of Chromium, on its SwiftShader.
 
-import { describeInBrowser, type Site, serve, testConformanceIn, workspace } from '@flashmla/browser-testing';
+import {
+  describeInBrowser,
+  type Site,
+  serve,
+  testConformanceIn,
+  testLossIn,
+  workspace,
+} from '@flashmla/browser-testing';
 import type {} from '@flashmla/browser-testing/page';
 import type { DeviceInfo } from '@flashmla/tensor';
 import type { Page } from 'playwright-core';
@@ -26,4 +33,5 @@ describeInBrowser('kernels-webgpu in Chromium', (open) => {
   });
 
   testConformanceIn(() => page);
+  testLossIn(() => page);
 });

@@ -1,9 +1,15 @@
-// What this backend does beside the contract: devices of the caller's, lost devices, few submits.
+// What this backend does beside the contract: devices of the caller's, few submits, programs that it forgets.
 
-import { FlashMLAError, type LinearProblem, tensor } from '@flashmla/tensor';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type LinearProblem, tensor } from '@flashmla/tensor';
 import { expect, it } from 'vitest';
 import { provider, type WebGpuBackend } from '../../dist/index.js';
+import { findGpu } from '../../src/gpu.ts';
 import { describeOnDevice } from './support.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const doubling: LinearProblem = {
   op: 'linear',
@@ -56,18 +62,48 @@ describeOnDevice('the WebGPU backend', () => {
     await lender.dispose();
   });
 
-  it('says that the device was lost, to who waits and to who comes after; a new one works', async () => {
-    const backend = await provider.open();
-    const output = backend.allocate([2, 2], 'float32');
-    const reading = output.data();
-    backend.gpu.destroy();
-    const error = await reading.catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(FlashMLAError);
-    expect((error as FlashMLAError).code).toBe('backend-failed');
-    expect((error as FlashMLAError).message).toContain('the GPU device was lost');
-    await expect(double(backend)).rejects.toThrow('Open a new backend and load the model again');
-    await backend.dispose();
-    await using reopened = await provider.open();
-    expect(await double(reopened)).toEqual([2, 4, 6, 8]);
+  it('keeps a program working that made way for others, held or recorded', async () => {
+    await using backend = await provider.open();
+    const weight = backend.upload(tensor(Float32Array.of(2, 0, 0, 2), [2, 2]));
+    const input = backend.upload(tensor(Float32Array.of(1, 2, 3, 4), [2, 2]));
+    const outputs = [0, 1].map(() => backend.allocate([2, 2], 'float32'));
+    const program = await backend.prepare(doubling);
+    expect(await backend.prepare({ ...doubling })).toBe(program);
+    backend.dispatch(program, { input, weight }, { output: outputs[0]! });
+    for (let rows = 3; rows < 2000; rows++) await backend.prepare({ ...doubling, rows });
+    expect(await backend.prepare(doubling)).not.toBe(program);
+    collect();
+    backend.dispatch(program, { input, weight }, { output: outputs[1]! });
+    for (const output of outputs) expect([...((await output.data()) as Float32Array)]).toEqual([2, 4, 6, 8]);
+  });
+
+  it('profiles by timestamps where the device has them, without more submits', async () => {
+    await using backend = await provider.open();
+    expect(backend.device.features).toContain('timestamp-query');
+    const { result, timing, ops, wallMs } = await backend.profile(() => double(backend, 1500));
+    expect(result).toHaveLength(4);
+    expect(timing.source).toBe('timestamps');
+    expect(backend.submits).toBe(2);
+    expect(ops).toHaveLength(1500);
+    for (const { kernels } of ops) expect(kernels.map(({ name }) => name)).toEqual(['linear']);
+    expect(ops[0]!.startMs).toBeGreaterThan(0);
+    expect(ops.at(-1)!.endMs).toBeGreaterThan(ops[0]!.startMs);
+    expect(ops.at(-1)!.endMs).toBeLessThanOrEqual(wallMs);
+  });
+
+  it('profiles by the clock where the device has no timestamps', async () => {
+    const gpu = (await findGpu()) as GPU;
+    const adapter = await gpu.requestAdapter();
+    const device = await adapter!.requestDevice();
+    await using backend = await provider.open({ device });
+    const { timing, ops, wallMs } = await backend.profile(() => double(backend, 20));
+    expect(timing).toMatchObject({ source: 'clock', description: expect.stringContaining('has no timestamps') });
+    expect(ops).toHaveLength(20);
+    expect(ops.at(-1)!.endMs).toBeLessThanOrEqual(wallMs);
+    // One for each op while profiling; together again after it.
+    expect(backend.submits).toBe(20);
+    await double(backend, 20);
+    expect(backend.submits).toBe(21);
+    device.destroy();
   });
 });

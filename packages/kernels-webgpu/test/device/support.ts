@@ -1,24 +1,6 @@
-// The device that Node finds, for the suites of this folder: skipped where there is none, unless FLASHMLA_REQUIRE names
-// webgpu; FLASHMLA_ADAPTER names a part of the adapter's description that must be there.
+// The device that Node finds, for the suites of this folder.
 
-import { describe, expect, test } from 'vitest';
+import { suiteOnDevice } from '@flashmla/conformance/vitest';
 import { provider } from '../../dist/index.js';
 
-const { FLASHMLA_REQUIRE = '', FLASHMLA_ADAPTER = '' } = process.env;
-const { device, reason } = await provider.probe();
-
-export function describeOnDevice(name: string, body: () => void): void {
-  // A device that runs on the CPU is named, although it is not offered.
-  if (device !== undefined) {
-    describe(`${name}, ${reason}`, () => {
-      test('this is what runs', () => expect(reason).toContain(FLASHMLA_ADAPTER));
-      body();
-    });
-  } else if (FLASHMLA_REQUIRE.split(/[\s,]+/).includes('webgpu')) {
-    test(name, () => {
-      throw new Error(`FLASHMLA_REQUIRE names webgpu, and there is none: ${reason}`);
-    });
-  } else {
-    test.skip(`${name}: not run: ${reason}`, () => {});
-  }
-}
+export const describeOnDevice = await suiteOnDevice(provider);

@@ -1,8 +1,8 @@
-// A folder behind a URL, e.g. https://huggingface.co/<model>/resolve/main. Files are read by HTTP ranges where the
-// server has them, otherwise whole.
+// A folder behind a URL, e.g. https://huggingface.co/<model>/resolve/main, or one file. Files are read by HTTP ranges
+// where the server has them, otherwise whole.
 
 import { type ByteSource, FlashMLAError } from '@flashmla/tensor';
-import { bytesSource } from './memory-folder.ts';
+import { bytesSource } from './memory-sources.ts';
 import type { ModelFolder } from './model-folder.ts';
 
 /**
@@ -19,16 +19,21 @@ export function httpFolder(base: string, signal?: AbortSignal): ModelFolder {
     async open(fileName) {
       const url = new URL(encodeURIComponent(fileName), root);
       url.search = root.search;
-      const response = await get(url, signal, { start: 0, end: READ_AHEAD });
-      if (response.status === 404 || response.status === 410) return undefined;
-      const total = response.status === 206 ? totalBytes(response) : undefined;
-      if (total !== undefined) return rangeSource(url, total, await bytesOf(response), signal);
-      // 206 without a readable Content-Range (a cross-origin server that does not expose it): the size is unknown.
-      // 416: an empty file has no first byte.
-      const whole = response.status === 206 || response.status === 416 ? await get(url, signal) : response;
-      return bytesSource(await bytesOf(whole), url.href);
+      return httpFile(url, signal);
     },
   };
+}
+
+/** The file at `url`, whatever fetch takes; undefined when the server says that there is none. */
+export async function httpFile(url: URL, signal?: AbortSignal): Promise<ByteSource | undefined> {
+  const response = await get(url, signal, { start: 0, end: READ_AHEAD });
+  if (response.status === 404 || response.status === 410) return undefined;
+  const total = response.status === 206 ? totalBytes(response) : undefined;
+  if (total !== undefined) return rangeSource(url, total, await bytesOf(response), signal);
+  // 206 without a readable Content-Range (a cross-origin server that does not expose it): the size is unknown.
+  // 416: an empty file has no first byte.
+  const whole = response.status === 206 || response.status === 416 ? await get(url, signal) : response;
+  return bytesSource(await bytesOf(whole), url.href);
 }
 
 function rangeSource(url: URL, byteLength: number, start: Uint8Array, signal: AbortSignal | undefined): ByteSource {

@@ -3,12 +3,15 @@
 
 import type { ByteSource } from '@flashmla/tensor';
 import { FlashMLAError } from '@flashmla/tensor';
+import { givenFiles } from './given-files.ts';
 import { httpFolder } from './http-folder.ts';
-import { memoryFolder } from './memory-folder.ts';
 import { nodeFolder } from './node-folder.ts';
 
-/** The files of a model by name, e.g. `{ 'config.json': …, 'model.safetensors': …, 'tokenizer.json': … }`. */
-export type ModelFiles = Readonly<Record<string, Uint8Array | Blob | ByteSource>>;
+/**
+ * The files of a model by name, e.g. `{ 'config.json': …, 'model.safetensors': …, 'tokenizer.json': … }`. A URL is
+ * fetched, or read from the disk if it is a file: URL.
+ */
+export type ModelFiles = Readonly<Record<string, Uint8Array | Blob | URL | ByteSource>>;
 
 export interface ModelFolder {
   /** For messages: the path, the URL, or words. */
@@ -32,7 +35,7 @@ export function openFolder(given: ModelSource, signal?: AbortSignal): ModelFolde
         `[model-swap] the model source is ${String(source)}; expected a folder's path or URL, or a record of files.`,
       );
     }
-    return memoryFolder(source);
+    return givenFiles(source, signal);
   }
   if (/^https?:\/\//i.test(source)) return httpFolder(source, signal);
   const folder = nodeFolder(source);

@@ -3,7 +3,7 @@
 // id is seen in the result and never reads foreign memory.
 
 import type { FloatDType } from '../dtype.ts';
-import { checkDimensions, float, int32, type Op } from './op.ts';
+import { checkDimensions, float, int32, type Op, specBytes } from './op.ts';
 
 export interface EmbeddingProblem {
   readonly op: 'embedding';
@@ -32,4 +32,10 @@ export const embedding: Op<EmbeddingProblem> = {
   }),
   outputs: (p) => ({ output: float(p.dtype, p.rows, p.modelDim) }),
   flops: (p) => p.rows * p.modelDim * (Number(p.positions > 0) + Number(p.types > 0)),
+  readBytes(p) {
+    const { word, position, type, ...ids } = embedding.inputs(p);
+    const gathered = specBytes(embedding.outputs(p));
+    const tables = [word, position, type].flatMap((table) => (table ? [Math.min(specBytes({ table }), gathered)] : []));
+    return tables.reduce((sum, bytes) => sum + bytes, specBytes(ids));
+  },
 };

@@ -73,7 +73,8 @@ export const outputSpecs = (problem: Problem): TensorSpecs => declaration(proble
 /** What the op costs by its definition, whatever the kernel. */
 export const costOf = (problem: Problem): Cost => ({
   flops: declaration(problem).flops(problem),
-  bytes: specBytes(inputSpecs(problem)) + specBytes(outputSpecs(problem)),
+  bytes:
+    (declaration(problem).readBytes?.(problem) ?? specBytes(inputSpecs(problem))) + specBytes(outputSpecs(problem)),
 });
 
 /** Equal problems have equal keys, a dtype left out and 'float32' too: what programs and measurements are cached by. */

@@ -15,7 +15,7 @@ export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
 export interface Cost {
   /** Floating-point operations; a multiply-add counts 2. */
   readonly flops: number;
-  /** Bytes of inputs and outputs, each touched once. */
+  /** Bytes of inputs and outputs, each touched once, and of tables only the rows that are read. */
   readonly bytes: number;
 }
 
@@ -26,6 +26,8 @@ export interface Op<P> {
   inputs(problem: P): TensorSpecs;
   outputs(problem: P): TensorSpecs;
   flops(problem: P): number;
+  /** Bytes of the inputs that are read, for ops that do not read them whole. */
+  readBytes?(problem: P): number;
 }
 
 /** Of an op that can be done in several precisions, see `dtype` of its problem. */

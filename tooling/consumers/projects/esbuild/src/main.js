@@ -1,0 +1,3 @@
+import { classify } from './classify.js';
+
+globalThis.classify = (backend) => classify('model/', backend);

@@ -1,0 +1,34 @@
+import { DenseAttention, FlashMLAAttention } from '@flashmla/attention';
+import { type BackendReport, probeBackends, selectBackend } from '@flashmla/backend';
+import { ContentGate, recommendK } from '@flashmla/gating';
+import { provider as cpu } from '@flashmla/kernels-cpu';
+import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
+import { loadModel, type ModelFiles, restoreAttention, swapAttention } from '@flashmla/model-swap';
+import { type BackendProvider, type HostTensor, tensor } from '@flashmla/tensor';
+
+export const providers: BackendProvider[] = [cpu];
+export const files: ModelFiles = modelFiles;
+export const folder: URL = modelUrl;
+export const x: HostTensor = tensor(new Float32Array(8), [1, 2, 4]);
+export const gate = new ContentGate({ k: recommendK(2048) });
+
+export async function classify(text: string): Promise<string | undefined> {
+  const backend = await selectBackend({ prefer: ['webgpu', 'cpu'], threads: 2 });
+  const model = await loadModel(modelFiles, { backend });
+  swapAttention(model, { k: 32 });
+  const attention = new FlashMLAAttention({ dim: 256, heads: 4, k: 16 });
+  model.encoder.layer[0]!.attention = attention;
+  model.encoder.layer[1]!.attention = new DenseAttention({ dim: 256, heads: 4 });
+  const { labels } = await model.run([text]);
+  restoreAttention(model);
+  await model.dispose();
+  await backend.dispose();
+  const density: number | undefined = attention.statistics.last?.density;
+  return density === undefined ? undefined : labels?.[0];
+}
+
+export async function missing(): Promise<BackendReport[]> {
+  // @ts-expect-error: 'gpu' is no backend
+  await selectBackend({ require: 'gpu' });
+  return (await probeBackends()).filter(({ installed }) => !installed);
+}
