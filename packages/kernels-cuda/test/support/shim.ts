@@ -11,7 +11,9 @@ import type { Step, Word } from '../../src/plan.ts';
 
 const root = new URL('../../', import.meta.url);
 const compiler = process.env.CXX ?? 'g++';
-const options = '-std=c++17 -O2 -fPIC -shared -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas'.split(' ');
+const options = '-std=c++17 -O2 -fPIC -shared -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas'.split(
+  ' ',
+);
 
 /** What an entry point takes, as the compiler saw it. */
 export interface Entry {
@@ -51,18 +53,19 @@ export function describeOnShim(name: string, body: () => void): void {
 }
 
 /** The library, compiled unless there is one of these very sources. */
-function compile(): string {
+export function compile(): string {
   const hash = createHash('sha256').update([compiler, ...options].join(' '));
   for (const folder of ['kernels', 'shim']) {
-    for (const file of readdirSync(new URL(folder, root)).sort()) hash.update(readFileSync(new URL(`${folder}/${file}`, root)));
+    for (const file of readdirSync(new URL(folder, root)).sort())
+      hash.update(readFileSync(new URL(`${folder}/${file}`, root)));
   }
   const cache = fileURLToPath(new URL('node_modules/.cache/cuda-shim/', root));
   const library = `${cache}${hash.digest('hex').slice(0, 16)}.so`;
   if (existsSync(library)) return library;
   mkdirSync(cache, { recursive: true });
   const unfinished = `${library}.${process.pid}`;
-  const source = fileURLToPath(new URL('shim/library.cpp', root));
-  const { status, stderr } = spawnSync(compiler, [...options, '-o', unfinished, source], { encoding: 'utf8' });
+  const sources = ['library', 'libcuda'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root)));
+  const { status, stderr } = spawnSync(compiler, [...options, '-o', unfinished, ...sources], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${compiler} does not compile the shim:\n${stderr}`);
   renameSync(unfinished, library);
   return library;
