@@ -23,7 +23,9 @@ it('is built of these sources', () => {
 });
 
 it('is the one that the manifest tells of', () => {
-  const sha256 = createHash('sha256').update(readFileSync(file('flashmla.fatbin'))).digest('hex');
+  const sha256 = createHash('sha256')
+    .update(readFileSync(file('flashmla.fatbin')))
+    .digest('hex');
   expect(manifest.sha256, `fatbin/ holds files of different builds; ${mend}`).toBe(sha256);
 });
 

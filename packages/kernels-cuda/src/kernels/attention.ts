@@ -5,7 +5,8 @@ import { float, type Word } from '../plan.ts';
 
 /** Head widths that kernels are compiled for: the smallest that holds a head is taken. */
 export type HeadWidth = 64 | 128 | 256;
-export const headWidth = ({ headDim }: AttentionDimensions): HeadWidth => (headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256);
+export const headWidth = ({ headDim }: AttentionDimensions): HeadWidth =>
+  headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256;
 
 /** The words of kernels/attention.cuh's ATTENTION_WORDS. */
 export function attentionWords(p: AttentionDimensions): Word[] {
