@@ -82,7 +82,7 @@ DEVICE void dense_attention_tensor_core(const T* query, const T* key, const T* v
                                         T* output, float* lse, float* partial, const AttentionSizes& sizes) {
   using Attention = TensorCoreAttention<T, HEAD_DIM, 4, CHUNK>;
   DYNAMIC_SHARED(shared);
-  Attention attention(shared, sizes.head_dim);
+  Attention attention(shared);
   const DenseTile tile = DenseTile::of<Attention::ROWS, CHUNK>(sizes);
   const size_t queries_start = sizes.of_queries.head_start(tile.row, sizes.heads);
   const size_t keys_start = sizes.of_keys.head_start(tile.row, sizes.heads);
@@ -92,8 +92,8 @@ DEVICE void dense_attention_tensor_core(const T* query, const T* key, const T* v
     return number < sizes.queries ? query + queries_start + size_t(number) * sizes.of_queries.token : nullptr;
   });
   const int of_queries[2] = {tile.first + Attention::row_of(0), tile.first + Attention::row_of(1)};
-  const int chunks = tile.end > tile.begin ? (tile.end - tile.begin + CHUNK - 1) / CHUNK : 0;
-  attention.add_keys(sizes, of_queries, key + keys_start, value + keys_start, chunks, [&](int chunk, int at) {
+  const int count = max(0, tile.end - tile.begin);
+  attention.add_keys(sizes, of_queries, key + keys_start, value + keys_start, count, [&](int chunk, int at) {
     const int token = tile.begin + chunk * CHUNK + at;
     return token < tile.end && (!present || present[token]) ? token : -1;
   });

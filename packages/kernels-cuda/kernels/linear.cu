@@ -18,6 +18,27 @@ struct LinearTile {
   }
 };
 
+/** From one row of sums in shared memory to the next: two rows of a fragment meet in no bank. */
+template <int FEATURES>
+constexpr int staged_stride = FEATURES + 8;
+
+/**
+ * Stores COUNT rows of sums, of FEATURES each, that lie in shared memory: bias and activation are long, so that they are written
+ * out once here and not for each sum that a thread holds. `row_of(i)` is where a row belongs.
+ */
+template <int COUNT, int FEATURES, int THREADS, typename T, typename RowOf>
+DEVICE void store_rows(const float* sums, const T* bias, T* output, int first_feature, int rows, int out_features,
+                       int activation, const RowOf& row_of) {
+#pragma unroll 1
+  for (int i = threadIdx.x; i < COUNT * FEATURES; i += THREADS) {
+    const int row = row_of(i / FEATURES);
+    const int feature = first_feature + i % FEATURES;
+    if (row >= rows || feature >= out_features) continue;
+    const float sum = sums[i / FEATURES * staged_stride<FEATURES> + i % FEATURES] + (bias ? to_float(bias[feature]) : 0.0f);
+    output[size_t(row) * out_features + feature] = from_float<T>(activate(sum, activation));
+  }
+}
+
 // ---- float32 ----
 // A thread makes OWN_ROWS × OWN_FEATURES outputs, in groups of four that lie apart, so that neighbouring threads read
 // neighbouring words. The next slice of DEPTH is loaded into registers while this one is multiplied.
@@ -121,17 +142,17 @@ DEVICE void linear_simt(const float* input, const float* weight, const float* bi
     }
     stage ^= 1;
   }
+  static_assert(ROWS / OWN_ROWS * staged_stride<FEATURES> <= 2 * DEPTH * Inputs::STRIDE, "a row of each thread fits where inputs were");
 #pragma unroll
   for (int i = 0; i < OWN_ROWS; i++) {
-    const int row = tile.row + Inputs::line_of(of_rows, i);
-    if (row >= rows) continue;
+    __syncthreads();
 #pragma unroll
     for (int j = 0; j < OWN_FEATURES; j++) {
-      const int feature = tile.feature + Weights::line_of(of_features, j);
-      if (feature >= out_features) continue;
-      const float sum = sums[i][j] + (bias ? bias[feature] : 0.0f);
-      output[size_t(row) * out_features + feature] = activate(sum, activation);
+      inputs[of_rows * staged_stride<FEATURES> + Weights::line_of(of_features, j)] = sums[i][j];
     }
+    __syncthreads();
+    store_rows<ROWS / OWN_ROWS, FEATURES, THREADS>(inputs, bias, output, tile.feature, rows, out_features, activation,
+                                                   [&](int of) { return tile.row + Inputs::line_of(of, i); });
   }
 }
 
@@ -225,28 +246,25 @@ struct LinearTensorCore {
       }
     }
 
-    const auto store = [&](int row, int feature, float first, float second) {
-      if (row >= rows || feature >= out_features) return;
-      T* const to = output + size_t(row) * out_features + feature;
-      const bool pair = feature + 1 < out_features;
-      first = activate(first + (bias ? to_float(bias[feature]) : 0.0f), activation);
-      second = activate(second + (bias && pair ? to_float(bias[feature + 1]) : 0.0f), activation);
-      if (out_features % 2 == 0) {
-        *reinterpret_cast<unsigned*>(to) = pack2<T>(first, second);
-      } else {
-        to[0] = from_float<T>(first);
-        if (pair) to[1] = from_float<T>(second);
-      }
-    };
+    copies_wait<0>();
+    // Sixteen rows of each warp at a time.
+    constexpr int DOWN = ROWS / WARP_ROWS;
+    constexpr int STRIDE = staged_stride<FEATURES>;
+    static_assert(DOWN * 16 * STRIDE * 2 <= STAGES * STAGE, "sums fit where slices were");
+    float* const staged = reinterpret_cast<float*>(bytes);
 #pragma unroll
     for (int i = 0; i < WARP_ROWS / 16; i++) {
+      __syncthreads();
 #pragma unroll
       for (int j = 0; j < WARP_FEATURES / 8; j++) {
-        const int row = tile.row + warp_row + i * 16 + lane / 4;
-        const int feature = tile.feature + warp_feature + j * 8 + lane % 4 * 2;
-        store(row, feature, sums[i][j][0], sums[i][j][1]);
-        store(row + 8, feature, sums[i][j][2], sums[i][j][3]);
+        float* const to = staged + (warp_row / WARP_ROWS * 16 + lane / 4) * STRIDE + warp_feature + j * 8 + lane % 4 * 2;
+        *reinterpret_cast<float2*>(to) = make_float2(sums[i][j][0], sums[i][j][1]);
+        *reinterpret_cast<float2*>(to + 8 * STRIDE) = make_float2(sums[i][j][2], sums[i][j][3]);
       }
+      __syncthreads();
+      store_rows<DOWN * 16, FEATURES, THREADS>(
+          staged, bias, output, tile.feature, rows, out_features, activation,
+          [&](int of) { return tile.row + of / 16 * WARP_ROWS + i * 16 + of % 16; });
     }
   }
 };

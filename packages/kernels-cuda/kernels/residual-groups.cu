@@ -1,4 +1,5 @@
-// The sums of each residual group over its keys: Σ key, Σ value, and how many keys there are. A block a group.
+// The sums of each residual group over its keys: Σ key, Σ value, and how many keys there are. A block a group: a thread four
+// features of a slice of the keys.
 
 #include "selection.cuh"
 
@@ -14,20 +15,36 @@ DEVICE void residual_groups(const T* key, const T* value, const unsigned char* k
   listed.present = key_mask ? key_mask + size_t(row / heads) * keys : nullptr;
   listed.order = key_order ? key_order + size_t(row) * keys : nullptr;
   listed.keys = keys;
-  float* const to = groups + size_t(blockIdx.x) * width;
-  for (int feature = int(threadIdx.x) * 4; feature < 2 * head_dim; feature += int(blockDim.x) * 4) {
-    const T* const rows = (feature < head_dim ? key + feature : value + feature - head_dim) + start;
-    float4 sum = zero4();
-    for (int position = first; position < first + group_keys; position++) {
-      const int token = listed.token_of(position);
-      if (token >= 0) add4(sum, 1.0f, load4(rows + size_t(token) * strides.token));
-    }
-    store4(to + feature, sum);
-  }
-  if (threadIdx.x > 0) return;
+  constexpr int THREADS = 128;
+  SHARED(float4, partial, THREADS);
+  const int vectors = head_dim / 2;
+  const int slices = THREADS / vectors;
+  const int slice = int(threadIdx.x) / vectors;
+  const int feature = int(threadIdx.x) % vectors * 4;
+  float4 sum = zero4();
   int there = 0;
-  for (int position = first; position < first + group_keys; position++) there += listed.token_of(position) >= 0;
-  store4(to + 2 * head_dim, make_float4(float(there), 0.0f, 0.0f, 0.0f));
+  if (slice < slices) {
+    const T* const rows = (feature < head_dim ? key + feature : value + feature - head_dim) + start;
+#pragma unroll 4
+    for (int position = first + slice; position < first + group_keys; position += slices) {
+      const int token = listed.token_of(position);
+      if (token < 0) continue;
+      add4(sum, 1.0f, load4(rows + size_t(token) * strides.token));
+      there++;
+    }
+  }
+  partial[threadIdx.x] = sum;
+  SHARED(int, counts, THREADS);
+  counts[threadIdx.x] = there;
+  __syncthreads();
+  if (slice > 0) return;
+  for (int other = 1; other < slices; other++) {
+    add4(sum, 1.0f, partial[other * vectors + threadIdx.x]);
+    there += counts[other * vectors + threadIdx.x];
+  }
+  float* const to = groups + size_t(blockIdx.x) * width;
+  store4(to + feature, sum);
+  if (threadIdx.x == 0) store4(to + 2 * head_dim, make_float4(float(there), 0.0f, 0.0f, 0.0f));
 }
 
 #define RESIDUAL_GROUPS(type, suffix)                                                                               \

@@ -60,14 +60,14 @@ KERNEL(select_top_k, 128, (const float* tile_features, const float* block_featur
                            int force_first, int force_diagonal, int bias_span, int coarse_blocks, int coarse_slots,
                            int cached)) {
   using Selection = RadixSelection<128>;
-  DYNAMIC_SHARED(shared);
+  DYNAMIC_SHARED(keys_kept);
   const int row = int(blockIdx.x) / tiles;
   const int tile = int(blockIdx.x) % tiles;
   const TopK top_k = {tile_features, block_features, relative_bias, coarse_lists,  tiles,     blocks,
                       candidates,    tile_queries,   block_keys,    queries,       keys,      rank,
                       causal,        force_first,    force_diagonal, bias_span,    coarse_blocks, coarse_slots,
                       row,           row % heads,    tile};
-  unsigned* const cache = reinterpret_cast<unsigned*>(shared);
+  unsigned* const cache = reinterpret_cast<unsigned*>(keys_kept);
   if (cached) {
     for (int candidate = threadIdx.x; candidate < candidates; candidate += 128) cache[candidate] = top_k.key_of(candidate);
   }

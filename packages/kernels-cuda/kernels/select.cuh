@@ -25,8 +25,8 @@ template <int THREADS>
 struct RadixSelection {
   static constexpr int BINS = 256;
   static constexpr int WARPS = THREADS / 32;
-  static constexpr int BINS_OF_THREAD = BINS / THREADS;
-  static_assert(BINS % THREADS == 0, "a thread has whole bins");
+  static constexpr int BINS_OF_THREAD = THREADS < BINS ? BINS / THREADS : 1;
+  static_assert(BINS % THREADS == 0 || THREADS % BINS == 0, "a thread has whole bins, or none");
 
   /** Sum over the threads before this one, and over all; barriers on both sides. */
   static DEVICE int sum_before(int own, int& all) {
@@ -59,7 +59,8 @@ struct RadixSelection {
     unsigned prefix = 0;
     int remaining = wanted;
     for (int shift = 24; shift >= 0; shift -= 8) {
-      for (int i = 0; i < BINS_OF_THREAD; i++) histogram[threadIdx.x * BINS_OF_THREAD + i] = 0;
+      const bool has_bins = threadIdx.x * BINS_OF_THREAD < BINS;
+      for (int i = 0; has_bins && i < BINS_OF_THREAD; i++) histogram[threadIdx.x * BINS_OF_THREAD + i] = 0;
       if (threadIdx.x == 0) found[0] = BINS;
       __syncthreads();
       for (int candidate = threadIdx.x; candidate < candidates; candidate += THREADS) {
@@ -70,7 +71,7 @@ struct RadixSelection {
       __syncthreads();
       // A thread's bins count down from the highest one, as what is wanted does.
       int own = 0, all;
-      for (int i = 0; i < BINS_OF_THREAD; i++) own += histogram[BINS - 1 - threadIdx.x * BINS_OF_THREAD - i];
+      for (int i = 0; has_bins && i < BINS_OF_THREAD; i++) own += histogram[BINS - 1 - threadIdx.x * BINS_OF_THREAD - i];
       int above = sum_before(own, all);
       if (above < remaining && above + own >= remaining) {
         for (int i = 0; i < BINS_OF_THREAD; i++) {

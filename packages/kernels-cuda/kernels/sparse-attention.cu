@@ -250,7 +250,7 @@ struct SparseTensorCore {
     if (index >= problem.row_count * problem.tiles() * parts) return;
     const SparseTile<T> tile = SparseTile<T>::of(problem, index, ROWS);
     const ListedKeys<T> listed = tile.listed();
-    Attention attention(shared + team * Attention::BYTES, sizes.head_dim);
+    Attention attention(shared + team * Attention::BYTES);
     attention.load_queries(sizes.head_dim, problem.query, [&](int row) {
       return tile.has(row) ? problem.query + tile.query_start(tile.query_of(row)) : nullptr;
     });
@@ -258,7 +258,8 @@ struct SparseTensorCore {
 
     const int positions = listed.entries * problem.block_keys;
     const int chunks = (positions + CHUNK - 1) / CHUNK;
-    attention.add_keys(sizes, of_queries, listed.key, listed.value, (chunks + SHARES - 1 - share) / SHARES,
+    const int count = SHARED_TILE ? (chunks + SHARES - 1 - share) / SHARES * CHUNK : positions;
+    attention.add_keys(sizes, of_queries, listed.key, listed.value, count,
                        [&](int chunk, int at) {
                          const int place = (chunk * SHARES + share) * CHUNK + at;
                          return place < positions ? listed.token_at(place) : -1;
@@ -267,17 +268,25 @@ struct SparseTensorCore {
     const StandIns<T> stand_ins = tile.stand_ins(listed);
     for (int start = share * CHUNK; start < problem.group_count; start += SHARES * CHUNK) {
       attention.add_made(
-          sizes, of_queries,
-          [&](int at, int& token, float& bias) {
+          sizes, of_queries, problem.group_count - start,
+          [&](int at) {
             const int group = start + at;
-            const int left = group < problem.group_count ? stand_ins.left_of(group, stand_ins.named_of(group)) : 0;
-            // A stand-in is seen by all queries: there is no residual in causal attention.
-            token = left > 0 ? left : -1;
-            bias = left > 0 ? log2f(float(left)) : 0.0f;
+            typename StandIns<T>::Named named = {};
+            int left = 0;
+            if (group < problem.group_count) {
+              named = stand_ins.named_of(group);
+              left = stand_ins.left_of(group, named);
+            }
+            // A stand-in is seen by all queries: there is no residual in causal attention. Its number says for how many keys it
+            // stands, and what the list names of it is where the next chunks' numbers would be.
+            attention.tokens_of(0)[at] = left > 0 ? left : -1;
+            attention.bias_of(0)[at] = left > 0 ? log2f(float(left)) : 0.0f;
+            attention.tokens_of(1)[at] = named.first;
+            attention.tokens_of(2)[at] = named.end;
           },
           [&](int at, int part, int feature) {
-            const int group = start + at;
-            return stand_ins.mean4(group, stand_ins.named_of(group), attention.tokens_of(0)[at], part, feature);
+            return stand_ins.mean4(start + at, {attention.tokens_of(1)[at], attention.tokens_of(2)[at]},
+                                   attention.tokens_of(0)[at], part, feature);
           });
     }
     attention.finish();

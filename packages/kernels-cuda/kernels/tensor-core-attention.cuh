@@ -30,16 +30,10 @@ struct TensorCoreAttention {
   unsigned held[HOLDS_QUERIES ? HEAD_DIM / 16 : 1][4];
 
   /** `shared` is the team's. */
-  DEVICE TensorCoreAttention(unsigned char* shared, int head_dim) {
+  DEVICE explicit TensorCoreAttention(unsigned char* shared) {
     queries = reinterpret_cast<T*>(shared);
     stages = queries + ROWS * STRIDE;
     facts = reinterpret_cast<int*>(queries + ELEMENTS);
-    // What lies between head_dim and HEAD_DIM is multiplied too, and no copy goes there.
-    if (head_dim == HEAD_DIM) return;
-    const int vectors = (HEAD_DIM - head_dim) / 4;
-    for (int i = thread(); i < (ROWS + 4 * CHUNK) * vectors; i += THREADS) {
-      store4(queries + i / vectors * STRIDE + head_dim + i % vectors * 4, zero4());
-    }
   }
 
   static DEVICE int thread() { return threadIdx.x % THREADS; }
@@ -56,30 +50,33 @@ struct TensorCoreAttention {
   DEVICE int* tokens_of(int set) const { return facts + set * 2 * CHUNK; }
   DEVICE float* bias_of(int set) const { return reinterpret_cast<float*>(tokens_of(set) + CHUNK); }
 
-  /** Begins to copy rows; `from(row)` is where one lies, null for zeros. PIECES of 16 bytes make a row; 0: unknown. */
-  template <int PIECES, typename From>
-  DEVICE void begin_rows(T* to, int rows, int head_dim, const T* any, const From& from) {
-    const bool wide = PIECES > 0 || head_dim % 8 == 0;
-    const int size = wide ? 8 : 4;
-    const int pieces = PIECES > 0 ? PIECES : head_dim / size;
-    for (int i = thread(); i < rows * pieces; i += THREADS) {
-      const T* const row = from(i / pieces);
-      const int at = i % pieces * size;
-      T* const target = to + i / pieces * STRIDE + at;
-      if (wide) copy16_async(target, row ? row + at : any, row != nullptr);
-      else copy8_async(target, row ? row + at : any, row != nullptr);
+  /**
+   * Begins to copy COUNT rows; `from(row)` is where one lies, null for zeros. Zeros also follow head_dim: they are multiplied.
+   */
+  template <int COUNT, typename From>
+  DEVICE void begin_rows(T* to, int head_dim, const T* any, const From& from) {
+    constexpr int PIECES = HEAD_DIM / 8;
+#pragma unroll
+    for (int start = 0; start < COUNT * PIECES; start += THREADS) {
+      const int row = (start + thread()) / PIECES;
+      const int at = (start + thread()) % PIECES * 8;
+      const T* const source = from(row);
+      T* const target = to + row * STRIDE + at;
+      if (head_dim % 8 == 0) {
+        const bool there = source && at < head_dim;
+        copy16_async(target, there ? source + at : any, there);
+      } else {
+        const bool there[2] = {source && at < head_dim, source && at + 4 < head_dim};
+        copy8_async(target, there[0] ? source + at : any, there[0]);
+        copy8_async(target + 4, there[1] ? source + at + 4 : any, there[1]);
+      }
     }
-  }
-  template <typename From>
-  DEVICE void begin_rows(T* to, int rows, int head_dim, const T* any, const From& from) {
-    if (head_dim == HEAD_DIM) begin_rows<HEAD_DIM / 8>(to, rows, head_dim, any, from);
-    else begin_rows<0>(to, rows, head_dim, any, from);
   }
 
   /** `row_at(row)` is where a query lies. */
   template <typename RowAt>
   DEVICE void load_queries(int head_dim, const T* any, const RowAt& row_at) {
-    begin_rows(queries, ROWS, head_dim, any, row_at);
+    begin_rows<ROWS>(queries, head_dim, any, row_at);
     copies_commit();
     copies_wait<0>();
     synchronize();
@@ -94,12 +91,13 @@ struct TensorCoreAttention {
   }
 
   /**
-   * Adds the keys that `token_at(chunk, at)` numbers (−1: none), of chunks number 0 … `chunks`. `of_queries` are the numbers
-   * of this thread's queries.
+   * Adds `count` keys: those that `token_at(chunk, at)` numbers (−1: none). `of_queries` are the numbers of this thread's
+   * queries.
    */
   template <typename TokenAt>
-  DEVICE void add_keys(const AttentionSizes& sizes, const int (&of_queries)[2], const T* key, const T* value, int chunks,
+  DEVICE void add_keys(const AttentionSizes& sizes, const int (&of_queries)[2], const T* key, const T* value, int count,
                        const TokenAt& token_at) {
+    const int chunks = (count + CHUNK - 1) / CHUNK;
     const auto number = [&](int chunk) {
       if (chunk >= chunks) return;
       for (int at = thread(); at < CHUNK; at += THREADS) {
@@ -113,8 +111,8 @@ struct TensorCoreAttention {
         const auto row_of_key = [&](const T* rows) {
           return [=](int at) { return tokens[at] < 0 ? nullptr : rows + size_t(tokens[at]) * sizes.of_keys.token; };
         };
-        begin_rows(keys_of(chunk % 2), CHUNK, sizes.head_dim, key, row_of_key(key));
-        begin_rows(values_of(chunk % 2), CHUNK, sizes.head_dim, value, row_of_key(value));
+        begin_rows<CHUNK>(keys_of(chunk % 2), sizes.head_dim, key, row_of_key(key));
+        begin_rows<CHUNK>(values_of(chunk % 2), sizes.head_dim, value, row_of_key(value));
       }
       copies_commit();
     };
@@ -129,34 +127,36 @@ struct TensorCoreAttention {
       begin(chunk + 1);
       copies_wait<1>();
       synchronize();
-      multiply(sizes, of_queries, chunk % 2, chunk % 3);
+      multiply(sizes, of_queries, chunk % 2, chunk % 3, count - chunk * CHUNK);
     }
     copies_wait<0>();
   }
 
   /**
-   * Adds one chunk of rows that are made here: `facts_at(at)` fills in a row's number and bias, `make(at, part, feature)`
-   * makes four features of its key (part 0) or value (1), where there is one.
+   * Adds one chunk, of which `count` rows are there, or more, that are made here: `facts_at(at)` fills in a row's facts, which
+   * `make(at, part, feature)` finds again when it makes four features of its key (part 0) or value (1).
    */
   template <typename FactsAt, typename Make>
-  DEVICE void add_made(const AttentionSizes& sizes, const int (&of_queries)[2], const FactsAt& facts_at, const Make& make) {
+  DEVICE void add_made(const AttentionSizes& sizes, const int (&of_queries)[2], int count, const FactsAt& facts_at,
+                       const Make& make) {
+    constexpr int VECTORS = HEAD_DIM / 4;
     synchronize();
-    for (int at = thread(); at < CHUNK; at += THREADS) facts_at(at, tokens_of(0)[at], bias_of(0)[at]);
+    for (int at = thread(); at < CHUNK; at += THREADS) facts_at(at);
     synchronize();
-    const int vectors = sizes.head_dim / 4;
-#pragma unroll 4
-    for (int i = thread(); i < 2 * CHUNK * vectors; i += THREADS) {
-      const int at = i / 2 / vectors;
-      const int part = i / vectors % 2;
-      const int feature = i % vectors * 4;
+#pragma unroll 2
+    for (int i = thread(); i < 2 * CHUNK * VECTORS; i += THREADS) {
+      const int at = i / 2 / VECTORS;
+      const int part = i / VECTORS % 2;
+      const int feature = i % VECTORS * 4;
       T* const to = (part == 0 ? keys_of(0) : values_of(0)) + at * STRIDE + feature;
-      store4(to, tokens_of(0)[at] < 0 ? zero4() : make(at, part, feature));
+      store4(to, tokens_of(0)[at] < 0 || feature >= sizes.head_dim ? zero4() : make(at, part, feature));
     }
     synchronize();
-    multiply(sizes, of_queries, 0, 0);
+    multiply(sizes, of_queries, 0, 0, count);
   }
 
-  DEVICE void multiply(const AttentionSizes& sizes, const int (&of_queries)[2], int stage, int set) {
+  /** Only the first `count` keys, in sixteens. */
+  DEVICE void multiply(const AttentionSizes& sizes, const int (&of_queries)[2], int stage, int set, int count) {
     float logits[CHUNK / 8][4] = {};
     const T* const keys = keys_of(stage);
 #pragma unroll
@@ -166,6 +166,7 @@ struct TensorCoreAttention {
       const unsigned(&a)[4] = HOLDS_QUERIES ? held[HOLDS_QUERIES ? step : 0] : reloaded;
 #pragma unroll
       for (int pair = 0; pair < CHUNK / 16; pair++) {
+        if (pair * 16 >= count) break;
         unsigned b[4];
         load_matrices(b, keys + (pair * 16 + lane() / 16 * 8 + lane() % 8) * STRIDE + step * 16 + lane() / 8 % 2 * 8);
         multiply_add<T>(logits[2 * pair], a, b[0], b[1]);
@@ -176,6 +177,7 @@ struct TensorCoreAttention {
     float largest[2] = {maximum[0], maximum[1]};
 #pragma unroll
     for (int tile = 0; tile < CHUNK / 8; tile++) {
+      if (tile / 2 * 16 >= count) break;
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         const int at = tile * 8 + lane() % 4 * 2 + i % 2;
@@ -202,6 +204,7 @@ struct TensorCoreAttention {
     const T* const values = values_of(stage);
 #pragma unroll
     for (int pair = 0; pair < CHUNK / 16; pair++) {
+      if (pair * 16 >= count) break;
 #pragma unroll
       for (int i = 0; i < 8; i++) {
         float& logit = logits[2 * pair + i / 4][i % 4];

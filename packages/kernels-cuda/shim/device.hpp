@@ -127,6 +127,8 @@ inline float __uint_as_float(unsigned bits) {
   return value;
 }
 inline float __int_as_float(int bits) { return __uint_as_float(unsigned(bits)); }
+inline float __expf(float value) { return std::exp(value); }
+inline float __fdividef(float dividend, float divisor) { return dividend / divisor; }
 inline float rsqrtf(float value) { return 1.0f / std::sqrt(value); }
 using std::max;
 using std::min;

@@ -5,7 +5,8 @@ import { float, type Word } from '../plan.ts';
 
 /** Head widths that kernels are compiled for: the smallest that holds a head is taken. */
 export type HeadWidth = 64 | 128 | 256;
-export const headWidth = ({ headDim }: AttentionDimensions): HeadWidth => (headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256);
+export const headWidth = ({ headDim }: AttentionDimensions): HeadWidth =>
+  headDim <= 64 ? 64 : headDim <= 128 ? 128 : 256;
 
 /** The words of kernels/attention.cuh's ATTENTION_WORDS. */
 export function attentionWords(p: AttentionDimensions): Word[] {
@@ -16,27 +17,45 @@ export function attentionWords(p: AttentionDimensions): Word[] {
   return [p.heads, p.queries, p.keys, p.headDim, ...strides, float(p.scale), Number(p.causal)];
 }
 
-/** The queries that are worked on together, the keys that are in shared memory at once, and what both take of it. */
 export interface AttentionTile {
+  /** Queries that are worked on together. */
   readonly rows: number;
-  readonly chunk: number;
+  /** Keys come in whole multiples of this: what is left of the last one is computed in vain. */
+  readonly keys: number;
+  /** Multiply-adds of a query and a key: of the logit, and of the value that is added. */
+  readonly multiplyAdds: number;
   readonly sharedBytes: number;
 }
 
-/** The tile of kernels/simt-attention.cuh for `width`, of at most `mostRows` queries (16 or more). */
-export function simtTile(width: HeadWidth, mostRows: number): AttentionTile {
+/** The tile of kernels/simt-attention.cuh, of at most `mostRows` queries (16 or more). Logits take no more than headDim. */
+export function simtTile(problem: AttentionDimensions, mostRows: number): AttentionTile {
+  const width = headWidth(problem);
   const rows = Math.min(mostRows, { 64: 64, 128: 32, 256: 16 }[width]);
   const chunk = { 64: 32, 128: 16, 256: 8 }[width];
-  return { rows, chunk, sharedBytes: 4 * ((rows + 2 * chunk) * (width + 4) + rows * (chunk + 4) + 2 * chunk) };
+  return {
+    rows,
+    keys: chunk,
+    multiplyAdds: problem.headDim + width,
+    sharedBytes: 4 * ((rows + 2 * chunk) * (width + 4) + rows * (chunk + 4) + 2 * chunk),
+  };
 }
 
 /** Keys that a block of four warps has in shared memory at once, in half precision. */
 export const halfChunk: Readonly<Record<HeadWidth, number>> = { 64: 64, 128: 32, 256: 16 };
 
-/** A team of kernels/tensor-core-attention.cuh: `rows` queries, 16 a warp, over `chunk` keys at a time. */
-export function tensorCoreTile(width: HeadWidth, warps: number, chunk: number): AttentionTile {
+/** Keys that are multiplied at once on tensor cores. */
+const tensorCoreKeys = 16;
+
+/** A team of kernels/tensor-core-attention.cuh: 16 queries a warp, `chunk` keys in shared memory. */
+export function tensorCoreTile(problem: AttentionDimensions, warps: number, chunk: number): AttentionTile {
+  const width = headWidth(problem);
   const rows = 16 * warps;
-  return { rows, chunk, sharedBytes: 2 * (rows + 4 * chunk) * (width + 8) + 24 * chunk };
+  return {
+    rows,
+    keys: tensorCoreKeys,
+    multiplyAdds: 2 * width,
+    sharedBytes: 2 * (rows + 4 * chunk) * (width + 8) + 24 * chunk,
+  };
 }
 
 export function refusesHeads({ headDim }: AttentionDimensions): Refusal | undefined {

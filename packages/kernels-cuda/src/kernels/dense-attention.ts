@@ -15,14 +15,14 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
     const width = headWidth(problem);
     const suffix = suffixOf(problem);
     const half = suffix !== 'f32';
-    const { rows, chunk, sharedBytes } = half ? tensorCoreTile(width, 4, halfChunk[width]) : simtTile(width, 64);
-    const tiles = batch * heads * ceilDivide(queries, rows);
+    const tile = half ? tensorCoreTile(problem, 4, halfChunk[width]) : simtTile(problem, 64);
+    const tiles = batch * heads * ceilDivide(queries, tile.rows);
     const parts = Math.max(1, Math.min(Math.floor(multiprocessors / tiles), Math.floor(keys / leastKeysOfPart)));
     const words = attentionWords(problem);
     const [step] = launch(`dense_attention_${suffix}_${width}`, tiles, 128, {
       bindings: ['query', 'key', 'value', 'keyMask', 'output', 'lse', 'partial'],
       words,
-      sharedBytes,
+      sharedBytes: tile.sharedBytes,
     });
     const merge = launch(`merge_splits_${suffix}`, parts > 1 ? ceilDivide(batch * heads * queries, 4) : 0, 128, {
       bindings: ['partial', 'output', 'lse'],
@@ -32,7 +32,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
       steps: step ? [{ ...step, grid: [tiles, parts, 1] }, ...merge] : [],
       buffers: parts > 1 ? { partial: 4 * batch * heads * queries * parts * (headDim + 4) } : {},
       usefulMultiplyAdds: 2 * batch * heads * queries * keys * headDim,
-      issuedMultiplyAdds: 2 * tiles * rows * ceilDivide(keys, chunk) * chunk * headDim,
+      issuedMultiplyAdds: tiles * tile.rows * ceilDivide(keys, tile.keys) * tile.keys * tile.multiplyAdds,
     };
   },
 };

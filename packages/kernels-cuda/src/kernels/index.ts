@@ -1,6 +1,15 @@
 // The op kernels of this backend, by the op's name.
 
-import type { OpName, Problem, ProblemOf, Refusal } from '@flashmla/tensor';
+import {
+  byteSize,
+  elementCount,
+  inputSpecs,
+  type OpName,
+  outputSpecs,
+  type Problem,
+  type ProblemOf,
+  type Refusal,
+} from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
@@ -27,11 +36,30 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
-  return (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
+  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
+  return refused ?? tooLarge(problem, traits);
 }
 
 /** Steps, grids and memory of a problem: pure, so that launches are tested without a device. */
 export function planOf(problem: Problem, traits: CudaTraits): CudaPlan {
   const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
   return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** Kernels count elements, blocks and strides in 32 bits. */
+const mostElements = 2 ** 31 - 1;
+
+function tooLarge(problem: Problem, traits: CudaTraits): Refusal | undefined {
+  const tensors = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
+  const buffers = Object.entries(planOf(problem, traits).buffers);
+  const large = [
+    ...tensors.map(([name, { shape }]) => [name, elementCount(shape)] as const),
+    ...buffers.map(([name, bytes]) => [name, bytes / byteSize('float32')] as const),
+  ].find(([, elements]) => elements > mostElements);
+  if (!large) return undefined;
+  const [name, elements] = large;
+  return {
+    reason: `'${name}' has ${elements} elements, and kernels count up to ${mostElements}`,
+    advice: 'run a smaller batch or a shorter input',
+  };
 }

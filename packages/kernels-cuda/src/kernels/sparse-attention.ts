@@ -45,7 +45,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
         ...(groups > 0 && { groups: 4 * rows * groups * (2 * headDim + 4) }),
       },
       usefulMultiplyAdds: 2 * rows * queries * (Math.min(keys, slots * blockKeys) + groups) * headDim,
-      issuedMultiplyAdds: 2 * work.queries * work.keys * headDim,
+      issuedMultiplyAdds: work.multiplyAdds,
     };
   },
 };
@@ -56,9 +56,7 @@ interface Work {
   readonly blocks: number;
   readonly threads: number;
   readonly sharedBytes: number;
-  /** Rows of logits, and keys of each. */
-  readonly queries: number;
-  readonly keys: number;
+  readonly multiplyAdds: number;
 }
 
 function workOf(problem: SparseAttentionProblem, traits: CudaTraits): Work {
@@ -66,11 +64,11 @@ function workOf(problem: SparseAttentionProblem, traits: CudaTraits): Work {
   return suffixOf(problem) === 'f32' ? simtWork(problem) : tensorCoreWork(problem, traits);
 }
 
-/** Keys and stand-ins of a query, both in whole chunks. */
-function keysIn(chunk: number, { keys, slots, blockKeys, residualGroup }: SparseAttentionProblem): number {
+/** Keys and stand-ins of a query, both in whole multiples. */
+function keysIn(multiple: number, { keys, slots, blockKeys, residualGroup }: SparseAttentionProblem): number {
   const listed = Math.min(slots, ceilDivide(keys, blockKeys)) * blockKeys;
   const groups = residualGroup > 0 ? ceilDivide(keys, residualGroup) : 0;
-  return (ceilDivide(listed, chunk) + ceilDivide(groups, chunk)) * chunk;
+  return (ceilDivide(listed, multiple) + ceilDivide(groups, multiple)) * multiple;
 }
 
 /** A warp a query. */
@@ -84,8 +82,7 @@ function queriesWork(problem: SparseAttentionProblem): Work {
     blocks: ceilDivide(queries, warpsOfBlock),
     threads: 32 * warpsOfBlock,
     sharedBytes: 0,
-    queries,
-    keys: (keysIn(streams, problem) * width) / problem.headDim,
+    multiplyAdds: queries * keysIn(streams, problem) * 2 * width,
   };
 }
 
@@ -95,15 +92,14 @@ const partsOf = ({ batch, heads, queries, tileQueries }: SparseAttentionProblem,
 
 function simtWork(problem: SparseAttentionProblem): Work {
   const width = headWidth(problem);
-  const { rows, chunk, sharedBytes } = simtTile(width, problem.tileQueries > 16 ? 64 : 16);
+  const { rows, keys, multiplyAdds, sharedBytes } = simtTile(problem, problem.tileQueries > 16 ? 64 : 16);
   const blocks = partsOf(problem, rows);
   return {
     kernel: `sparse_tiles_f32_${rows}_${width}`,
     blocks,
     threads: 128,
     sharedBytes,
-    queries: blocks * rows,
-    keys: keysIn(chunk, problem),
+    multiplyAdds: blocks * rows * keysIn(keys, problem) * multiplyAdds,
   };
 }
 
@@ -112,18 +108,17 @@ function tensorCoreWork(problem: SparseAttentionProblem, { multiprocessors }: Cu
   const width = headWidth(problem);
   const suffix = suffixOf(problem);
   if (problem.tileQueries > 16) {
-    const { rows, chunk, sharedBytes } = tensorCoreTile(width, 4, halfChunk[width]);
+    const { rows, keys, multiplyAdds, sharedBytes } = tensorCoreTile(problem, 4, halfChunk[width]);
     const blocks = partsOf(problem, rows);
     return {
       kernel: `sparse_tiles_${suffix}_${rows}_by1_${width}`,
       blocks,
       threads: 128,
       sharedBytes,
-      queries: blocks * rows,
-      keys: keysIn(chunk, problem),
+      multiplyAdds: blocks * rows * keysIn(keys, problem) * multiplyAdds,
     };
   }
-  const { rows, chunk, sharedBytes } = tensorCoreTile(width, 1, 16);
+  const { rows, keys, multiplyAdds, sharedBytes } = tensorCoreTile(problem, 1, 16);
   const tiles = partsOf(problem, rows);
   const teams = width === 256 ? 2 : 4;
   const shares = width === 256 || tiles < multiprocessors * tilesToFill ? teams : 1;
@@ -132,7 +127,6 @@ function tensorCoreWork(problem: SparseAttentionProblem, { multiprocessors }: Cu
     blocks: shares > 1 ? tiles : ceilDivide(tiles, teams),
     threads: 32 * teams,
     sharedBytes: teams * sharedBytes,
-    queries: tiles * rows,
-    keys: keysIn(chunk, problem),
+    multiplyAdds: tiles * rows * keysIn(keys, problem) * multiplyAdds,
   };
 }

@@ -19,6 +19,7 @@ import {
 } from '@flashmla/tensor';
 import { planOf, refusal } from '../../src/kernels/index.ts';
 import type { CudaPlan, CudaTraits } from '../../src/plan.ts';
+import { runPlan } from './run-plan.ts';
 import { type Shim, shim } from './shim.ts';
 
 class KernelTensor extends DeviceTensor {
@@ -83,21 +84,11 @@ class KernelBackend implements Backend {
   }
 
   dispatch({ plan }: Program, inputs: Tensors, outputs: Tensors): void {
-    const { steps, buffers } = plan as CudaPlan;
     const addresses = new Map<string, bigint>();
     for (const [name, given] of Object.entries({ ...inputs, ...outputs })) {
       addresses.set(name, (given as KernelTensor).address);
     }
-    for (const [name, byteLength] of Object.entries(buffers)) {
-      const address = this.shim.allocate(byteLength);
-      this.shim.write(address, new Uint8Array(byteLength).fill(0xff));
-      addresses.set(name, address);
-    }
-    try {
-      for (const step of steps) this.shim.launch(step, step.bindings.map((name) => addresses.get(name) ?? 0n));
-    } finally {
-      for (const [name, byteLength] of Object.entries(buffers)) this.shim.free(addresses.get(name)!, byteLength);
-    }
+    runPlan(this.shim, plan as CudaPlan, addresses);
   }
 
   async synchronize(): Promise<void> {}
