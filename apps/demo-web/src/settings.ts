@@ -1,6 +1,7 @@
 // What can be chosen, and what it means.
 
-import type { GateName } from './engine/protocol.ts';
+import { floatDTypes } from '@flashmla/tensor';
+import type { BackendName, BackendReport, GateName } from './engine/protocol.ts';
 
 /** undefined = by length. */
 export const keyCounts: readonly (number | undefined)[] = [undefined, 8, 16, 32, 64, 128];
@@ -14,5 +15,10 @@ export const gates: Readonly<Record<GateName, string>> = {
   oracle: 'Oracle: computes every logit to find the true top keys. The ceiling of choice, and slow.',
 };
 
-/** What `loadModel` computes in. */
-export const precisions = ['float32'] as const;
+export type Precision = (typeof floatDTypes)[number];
+
+/** What a model can be computed in here: on the chosen backend, or on any that works. */
+export function precisionsOf(reports: readonly BackendReport[], chosen: BackendName | undefined): Precision[] {
+  const open = reports.filter(({ name, available }) => available && (chosen === undefined || name === chosen));
+  return floatDTypes.filter((dtype) => dtype === 'float32' || open.some(({ features }) => features?.includes(dtype)));
+}

@@ -3,20 +3,28 @@
 import { type Backend, FlashMLAError, type FloatDType, floatDTypes } from '@flashmla/tensor';
 import type { BackendReport } from './probe.ts';
 
+/** Raises FlashMLAError 'unsupported' for what is no precision of ops. */
+export function checkDType(dtype: FloatDType): void {
+  if (floatDTypes.includes(dtype)) return;
+  throw new FlashMLAError(
+    'unsupported',
+    `[backend] dtype is '${dtype}'; supported: ${floatDTypes.join(', ')}. Leave it out for float32.`,
+  );
+}
+
+/** Whether a backend with these features computes in `dtype`; float32 is what every backend computes in. */
+export const computesIn = (features: readonly string[] | undefined, dtype: FloatDType): boolean =>
+  dtype === 'float32' || (features?.includes(dtype) ?? false);
+
 /** @param reports gives what is known of all backends; asked only where `backend` lacks the dtype */
 export async function checkComputesWith(
   reports: () => Promise<readonly BackendReport[]>,
   { name, device }: Backend,
   dtype: FloatDType,
 ): Promise<void> {
-  if (!floatDTypes.includes(dtype)) {
-    throw new FlashMLAError(
-      'unsupported',
-      `[backend] dtype is '${dtype}'; supported: ${floatDTypes.join(', ')}. Leave it out for float32.`,
-    );
-  }
-  if (dtype === 'float32' || device.features.includes(dtype)) return;
-  const able = (await reports()).filter(({ features }) => features?.includes(dtype));
+  checkDType(dtype);
+  if (computesIn(device.features, dtype)) return;
+  const able = (await reports()).filter(({ features }) => computesIn(features, dtype));
   throw new FlashMLAError(
     'unsupported',
     `[backend] dtype is '${dtype}', which ${name} (${device.description}) does not compute in. ` +

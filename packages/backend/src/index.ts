@@ -22,7 +22,7 @@ export type { SelectOptions } from './select.ts';
  * what decided. The caller disposes the backend.
  *
  * @throws FlashMLAError 'backend-unavailable' with the reason of every backend when none will do, or when the one in
- * `require` won't; 'invalid-argument' for an unknown name; the signal's reason when it aborts
+ * `require` won't; 'invalid-argument' for an unknown name, 'unsupported' for an unknown dtype; the signal's reason when it aborts
  */
 export function selectBackend(options: SelectOptions = {}): Promise<Backend> {
   return selectFrom(backends, options);

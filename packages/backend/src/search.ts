@@ -1,7 +1,8 @@
 // One search for a backend: what was looked at so far, what is wrong with it, and the error that says all of it.
 
-import { type Backend, type BackendName, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { type Backend, type BackendName, FlashMLAError, type FloatDType, type OpenOptions } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
+import { computesIn } from './check-dtype.ts';
 import { isRefusedArgument } from './contest.ts';
 import { type BackendReport, type Candidate, probe } from './probe.ts';
 import { messageOf } from './unusable.ts';
@@ -11,11 +12,14 @@ export type Usable = Required<Candidate>;
 
 export class Search {
   readonly openOptions: OpenOptions;
+  readonly #dtype: FloatDType;
   readonly #reports = new Map<BackendName, BackendReport>();
   readonly #errors: unknown[] = [];
 
-  constructor(openOptions: OpenOptions) {
+  /** @param dtype what does not compute in it is passed over */
+  constructor(openOptions: OpenOptions, dtype: FloatDType) {
     this.openOptions = openOptions;
+    this.#dtype = dtype;
   }
 
   get reports(): readonly BackendReport[] {
@@ -27,8 +31,15 @@ export class Search {
     this.openOptions.signal?.throwIfAborted();
     const candidates = await Promise.all(entries.filter(({ name }) => !this.#reports.has(name)).map(probe));
     this.openOptions.signal?.throwIfAborted();
-    for (const { report } of candidates) this.#reports.set(report.name, report);
-    return candidates.filter((candidate): candidate is Usable => candidate.report.available && !!candidate.provider);
+    for (const { report } of candidates) {
+      this.#reports.set(report.name, report);
+      if (report.available && !computesIn(report.features, this.#dtype)) {
+        this.passOver(report.name, `does not compute in ${this.#dtype}`);
+      }
+    }
+    return candidates.filter(
+      (candidate): candidate is Usable => this.#reports.get(candidate.report.name)!.available && !!candidate.provider,
+    );
   }
 
   /** undefined when it does not open: it is passed over. */

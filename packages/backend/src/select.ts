@@ -1,7 +1,8 @@
 // Opening the best backend: the one that is asked for, or else the fastest, as it was measured on this device.
 
-import { type Backend, describeValue, FlashMLAError } from '@flashmla/tensor';
+import { type Backend, describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
+import { checkDType } from './check-dtype.ts';
 import { remember } from './explain.ts';
 import { type Measurements, measurements } from './measured.ts';
 import { checkPreference, type Preference } from './preference.ts';
@@ -13,6 +14,8 @@ export interface SelectOptions extends Preference {
   signal?: AbortSignal;
   /** Threads that compute, for backends that have them; default: the cores there are. */
   threads?: number;
+  /** What is to be computed in: a backend that can't is passed over, unless it is required. Default 'float32'. */
+  dtype?: FloatDType;
   /** Length of the inputs to come: a GPU often wins only on long ones. Default 512. */
   tokens?: number;
 }
@@ -26,13 +29,15 @@ export async function selectFrom(
   options: SelectOptions = {},
   kept: Measurements = measurements,
 ): Promise<Backend> {
-  const { require, prefer = [], threads, signal } = options;
+  const { require, prefer = [], threads, signal, dtype = 'float32' } = options;
+  checkDType(dtype);
   checkPreference(
     entries.map(({ name }) => name),
     options,
   );
   const tokens = sizeOf(options.tokens);
-  const search = new Search({ ...(threads !== undefined && { threads }), ...(signal && { signal }) });
+  const openOptions = { ...(threads !== undefined && { threads }), ...(signal && { signal }) };
+  const search = new Search(openOptions, require === undefined ? dtype : 'float32');
 
   const how = require === undefined ? 'preferred' : 'required';
   for (const name of require === undefined ? prefer : [require]) {

@@ -1,7 +1,7 @@
 import { type Backend, FlashMLAError } from '@flashmla/tensor';
 import { describe, expect, it, vi } from 'vitest';
 import type { BackendEntry } from '../src/backends.ts';
-import { selectBackend } from '../src/index.ts';
+import { explain, selectBackend } from '../src/index.ts';
 import { Measurements } from '../src/measured.ts';
 import { type SelectOptions, selectFrom } from '../src/select.ts';
 import { entry, fakeBackend, missing } from './fakes.ts';
@@ -39,6 +39,20 @@ describe('selectBackend', () => {
     await select([entry('cpu', { probe, open }), entry('cuda')], options);
     expect(probe).not.toHaveBeenCalled();
     expect(open).not.toHaveBeenCalled();
+  });
+
+  it('passes over what does not compute in the dtype, unless it is required', async () => {
+    const halves = entry('webgpu', {
+      probe: async () => ({ available: true, reason: 'a GPU', features: ['float16'] }),
+    });
+    const backend = await select([entry('cpu'), halves], { dtype: 'float16', prefer: ['cpu'] });
+    expect(backend.name).toBe('webgpu');
+    expect(explain(backend)).toContain('passed over: cpu (does not compute in float16)');
+    expect((await select([entry('cpu'), halves], { dtype: 'float16', require: 'cpu' })).name).toBe('cpu');
+    const error = await failureOf(select([entry('cpu')], { dtype: 'float16' }));
+    expect(error.message).toContain('cpu: does not compute in float16');
+    const unknown = await failureOf(select([entry('cpu')], { dtype: 'float8' as never }));
+    expect(unknown.code).toBe('unsupported');
   });
 
   it('goes on to the next when opening fails', async () => {

@@ -11,6 +11,7 @@ import { parseBackend, parseDType, parseWhole } from './options.ts';
 interface BackendValues {
   readonly backend?: string;
   readonly threads?: string;
+  readonly dtype?: string;
 }
 
 /** Opens the backend that the options ask for, and disposes it when `use` is done. */
@@ -23,6 +24,7 @@ export async function withBackend<Result>(
   const threads = parseWhole('threads', values.threads, 1);
   const backend = await selectBackend({
     signal,
+    dtype: parseDType(values.dtype),
     ...(require !== undefined && { require }),
     ...(threads !== undefined && { threads }),
   });
@@ -35,7 +37,7 @@ export async function withBackend<Result>(
 
 /** Loads the model that the options name onto the backend they ask for, and disposes both when `use` is done. */
 export function withModel<Result>(
-  values: BackendValues & { readonly model?: string; readonly dtype?: string },
+  values: BackendValues & { readonly model?: string },
   context: Context,
   use: (model: EncoderModel) => Promise<Result>,
 ): Promise<Result> {

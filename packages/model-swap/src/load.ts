@@ -55,7 +55,7 @@ export async function loadModel(
   const gates = await readGates(folder, architecture);
   const weights = await openWeights(folder);
   signal?.throwIfAborted();
-  const backend = given ?? (await selectBackend(signal ? { signal } : {}));
+  const backend = given ?? (await selectBackend({ dtype, ...(signal && { signal }) }));
   const ownsBackend = given === undefined;
   try {
     await checkComputes(backend, dtype);

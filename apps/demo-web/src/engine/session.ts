@@ -41,7 +41,7 @@ export class Session {
     await this.#close();
     // Fetching and opening go side by side.
     const fetching = this.#files(choice, report, signal);
-    const opening = selectBackend({ signal, ...(wanted !== undefined && { require: wanted }) });
+    const opening = selectBackend({ signal, dtype, ...(wanted !== undefined && { require: wanted }) });
     const [fetched, opened] = await Promise.allSettled([fetching, opening]);
     if (opened.status === 'rejected') throw opened.reason;
     const backend = opened.value;

@@ -76,7 +76,11 @@ describeInBrowser('the page', (open) => {
     // The model is there: it is not fetched again.
     expect(said.slice(0, 2)).toEqual(['Opening the backend', 'Loading the model']);
     expect(await textOf(page, 'why')).toMatch(/^cpu, as required/);
-    expect(await page.getByLabel('Precision').locator('option').allTextContents()).toEqual(['float32']);
+    const precisions = page.getByLabel('Precision').locator('option');
+    expect(await precisions.allTextContents()).toEqual(['float32', 'float16']);
+    // No backend of this browser has it: Chromium's software GPU lacks shader-f16.
+    expect(await precisions.nth(1).isDisabled()).toBe(true);
+    expect(await page.locator('#precision-lack').isVisible()).toBe(true);
     await page.close();
   });
 
