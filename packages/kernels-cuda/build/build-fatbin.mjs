@@ -3,12 +3,12 @@
 //
 //   node build/build-fatbin.mjs               build
 //   node build/build-fatbin.mjs --accept      build, and what it takes is the new budget
-//   node build/build-fatbin.mjs --check       budget only: nothing is written
+//   node build/build-fatbin.mjs --check       budget only: nothing is written, nor compiled where that was done before
 //   … --architectures 90a,120                 of these only, with --check
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,25 +44,36 @@ function nvcc(args) {
 const version = /release ([\d.]+), V([\d.]+)/.exec(await nvcc(['--version']));
 if (!version?.[1].startsWith('13.')) fail(`nvcc is of CUDA ${version?.[1]}; the fatbin is built with CUDA 13.`);
 
-const folder = mkdtempSync(join(tmpdir(), 'fatbin-'));
-const built = join(folder, 'flashmla.fatbin');
-const log = await nvcc([
-  ...options,
-  '-fatbin',
-  '--resource-usage',
-  ...['--threads', String(availableParallelism())],
-  ...chosen.flatMap((number, i) => [
-    '-gencode',
-    `arch=compute_${number},code=${i === 0 ? `[sm_${number},compute_${number}]` : `sm_${number}`}`,
-  ]),
-  ...['-o', built, file('../kernels/kernels.cu')],
-]);
-const fatbin = readFileSync(built);
-rmSync(folder, { recursive: true });
+const cache = file('../node_modules/.cache/cuda-fatbin/');
+const cachedLog = `${cache}${sourceHash().slice(0, 16)}-${version[2]}-${chosen.join('-')}.log`;
 
+/** The fatbin, and what ptxas said. */
+async function compile() {
+  const folder = mkdtempSync(join(tmpdir(), 'fatbin-'));
+  const built = join(folder, 'flashmla.fatbin');
+  const log = await nvcc([
+    ...options,
+    '-fatbin',
+    '--resource-usage',
+    ...['--threads', String(availableParallelism())],
+    ...chosen.flatMap((number, i) => [
+      '-gencode',
+      `arch=compute_${number},code=${i === 0 ? `[sm_${number},compute_${number}]` : `sm_${number}`}`,
+    ]),
+    ...['-o', built, file('../kernels/kernels.cu')],
+  ]);
+  const fatbin = readFileSync(built);
+  rmSync(folder, { recursive: true });
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(cachedLog, log);
+  return { log, fatbin };
+}
+
+const { log, fatbin } =
+  values.check && existsSync(cachedLog) ? { log: readFileSync(cachedLog, 'utf8') } : await compile();
 const usage = parseUsage(log);
 console.log(formatUsage(usage));
-console.log(`${Object.keys(usage).length} kernels, ${chosen.length} architectures, ${fatbin.byteLength} bytes`);
+console.log(`${Object.keys(usage).length} kernels, ${chosen.length} architectures`);
 
 if (values.accept) {
   writeFileSync(budgetFile, formatBudget(usage));
@@ -83,4 +94,5 @@ if (!values.check) {
   mkdirSync(file('../fatbin'), { recursive: true });
   writeFileSync(file('../fatbin/flashmla.fatbin'), fatbin);
   writeFileSync(file('../fatbin/manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  console.log(`fatbin/flashmla.fatbin: ${fatbin.byteLength} bytes`);
 }

@@ -1,11 +1,8 @@
 // What ptxas says of each kernel on each architecture, and the budget that it must stay in.
 
 /**
- * `nvcc --resource-usage` prints, for each kernel and architecture, an entry line, one of stack and spills, and one of
+ * From what `nvcc --resource-usage` prints: for each kernel and architecture an entry line, one of stack and spills, and one of
  * registers and static shared memory.
- *
- * @returns {Record<string, Record<string, [registers: number, spilledBytes: number, sharedBytes: number]>>} by kernel and
- *   architecture
  */
 export function parseUsage(log) {
   const usage = {};

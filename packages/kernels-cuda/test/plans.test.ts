@@ -5,9 +5,9 @@ import type { DenseAttentionProblem, LinearProblem, SparseAttentionProblem } fro
 import { beforeAll, describe, expect, it } from 'vitest';
 import { planOf, refusal } from '../src/kernels/index.ts';
 import { describeOnShim, shim } from './support/shim.ts';
-import { large, small, tight } from './support/traits.ts';
+import { full, large, small, tight } from './support/traits.ts';
 
-const devices = { large, small, tight };
+const devices = { full, large, small, tight };
 const steps = conformanceCases()
   .filter(({ mayRefuse }) => !mayRefuse)
   .flatMap(({ problem }) => Object.values(devices).flatMap((traits) => planOf(problem, traits).steps));

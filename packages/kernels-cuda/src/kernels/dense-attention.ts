@@ -30,7 +30,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
     });
     return {
       steps: step ? [{ ...step, grid: [tiles, parts, 1] }, ...merge] : [],
-      buffers: parts > 1 ? { partial: 4 * batch * heads * queries * parts * (headDim + 4) } : {},
+      buffers: { ...(parts > 1 && { partial: 4 * batch * heads * queries * parts * (headDim + 4) }) },
       usefulMultiplyAdds: 2 * batch * heads * queries * keys * headDim,
       issuedMultiplyAdds: tiles * tile.rows * ceilDivide(keys, tile.keys) * tile.keys * tile.multiplyAdds,
     };

@@ -91,6 +91,11 @@ class KernelBackend implements Backend {
     runPlan(this.shim, plan as CudaPlan, addresses);
   }
 
+  profile(): Promise<never> {
+    throw new FlashMLAError('unsupported', '[kernels-cuda] kernels on the CPU take no time that says anything.');
+  }
+
+  async recover(): Promise<void> {}
   async synchronize(): Promise<void> {}
   async dispose(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}

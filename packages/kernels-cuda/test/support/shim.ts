@@ -11,9 +11,10 @@ import type { Step, Word } from '../../src/plan.ts';
 
 const root = new URL('../../', import.meta.url);
 const compiler = process.env.CXX ?? 'g++';
-const options = '-std=c++17 -O2 -fPIC -shared -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas'.split(
-  ' ',
-);
+const options =
+  '-std=c++17 -O2 -fPIC -shared -fvisibility-inlines-hidden -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas'.split(
+    ' ',
+  );
 
 /** What an entry point takes, as the compiler saw it. */
 export interface Entry {
@@ -52,9 +53,12 @@ export function describeOnShim(name: string, body: () => void): void {
   }
 }
 
-/** The library, compiled unless there is one of these very sources. */
-export function compile(): string {
+/** The library of all kernels, or of other `sources`, compiled unless there is one of these very files. */
+export function compile(
+  sources = ['library', 'libcuda'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root))),
+): string {
   const hash = createHash('sha256').update([compiler, ...options].join(' '));
+  for (const source of sources) hash.update(readFileSync(source));
   for (const folder of ['kernels', 'shim']) {
     for (const file of readdirSync(new URL(folder, root)).sort())
       hash.update(readFileSync(new URL(`${folder}/${file}`, root)));
@@ -64,7 +68,6 @@ export function compile(): string {
   if (existsSync(library)) return library;
   mkdirSync(cache, { recursive: true });
   const unfinished = `${library}.${process.pid}`;
-  const sources = ['library', 'libcuda'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root)));
   const { status, stderr } = spawnSync(compiler, [...options, '-o', unfinished, ...sources], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${compiler} does not compile the shim:\n${stderr}`);
   renameSync(unfinished, library);
@@ -86,7 +89,8 @@ export function shim(): Shim {
   return loaded.shim;
 }
 
-function load(path: string): Shim {
+/** A library that `compile` made. */
+export function load(path: string): Shim {
   const library = koffi.load(path);
   const failure = library.func('const char *flashmla_shim_error()');
   const list = library.func('const char *flashmla_shim_kernels()');
@@ -112,8 +116,9 @@ function load(path: string): Shim {
     write: (address, bytes) => void write(address, bytes, bytes.byteLength),
     read: (address, bytes) => void read(bytes, address, bytes.byteLength),
     launch({ kernel, grid, block, sharedBytes, words }, addresses) {
-      // Each argument in a cell of eight bytes, and a pointer to each cell.
-      const cells = BigUint64Array.from([...addresses, ...words.map(bitsOf)]);
+      // Each argument in a cell of eight bytes, and a pointer to each cell. A buffer of its own is never moved.
+      const cells = new BigUint64Array(new ArrayBuffer(8 * (addresses.length + words.length)));
+      cells.set([...addresses, ...words.map(bitsOf)]);
       const pointers = cells.map((_, at) => koffi.address(cells) + BigInt(8 * at));
       const status = launch(kernel, Uint32Array.from(grid), Uint32Array.from(block), sharedBytes, pointers);
       if (status !== 0) throw new Error(`[shim] ${failure()}`);
