@@ -8,8 +8,6 @@ import { Releases, releaseEach } from './releases.ts';
 
 /** So long a wait asks again in every turn of the event loop, and then every millisecond. */
 const eagerMs = 2;
-/** Dynamic shared memory that a kernel may have unasked. */
-const sharedBytesUnasked = 48 * 1024;
 
 export class CudaContext {
   readonly driver: Driver;
@@ -75,8 +73,9 @@ export class CudaContext {
     if (known && known.sharedBytes >= sharedBytes) return known.handle;
     return this.run(() => {
       const handle = known?.handle ?? this.driver.kernel(this.#module, name);
-      if (sharedBytes > sharedBytesUnasked) this.driver.allowSharedMemory(handle, sharedBytes);
-      this.#kernels.set(name, { handle, sharedBytes: Math.max(sharedBytes, sharedBytesUnasked) });
+      // Asked for whatever the size: 48 KiB need no asking, but what a kernel declares by itself is taken from them.
+      if (sharedBytes > 0) this.driver.allowSharedMemory(handle, sharedBytes);
+      this.#kernels.set(name, { handle, sharedBytes });
       return handle;
     });
   }

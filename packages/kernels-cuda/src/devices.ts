@@ -4,8 +4,13 @@ import { FlashMLAError } from '@flashmla/tensor';
 import { type Driver, withoutSource } from './driver.ts';
 import type { CudaTraits } from './plan.ts';
 
-/** Of the driver, as cuDriverGetVersion gives it: the fatbin is built with CUDA 13, whose code older ones don't load. */
-export const leastDriverVersion = 13000;
+/** Versions of the driver, as cuDriverGetVersion gives them. */
+export const driverVersions = {
+  /** The package's fatbin is built with CUDA 13, whose code older ones don't load. */
+  ofOurFatbin: 13000,
+  /** For a fatbin of the caller's: the oldest whose functions are called. */
+  least: 12000,
+} as const;
 /** Ten times the compute capability: Ampere. */
 export const leastComputeCapability = 80;
 
@@ -25,12 +30,15 @@ export interface CudaDevice extends CudaTraits {
   readonly ordinal: number;
 }
 
-/** Every GPU that the driver shows, in its order; or why nothing runs on any. */
-export function findDevices(driver: Driver): readonly CudaDevice[] | string {
+/** Every GPU that the driver shows, in its order; or why nothing runs on any. @param least version of the driver */
+export function findDevices(
+  driver: Driver,
+  least: number = driverVersions.ofOurFatbin,
+): readonly CudaDevice[] | string {
   try {
     const version = driver.version();
-    if (version < leastDriverVersion) {
-      return `the NVIDIA driver is too old: it knows CUDA ${release(version)}, and the kernels need ${release(leastDriverVersion)}; update it (docs/cuda.md)`;
+    if (version < least) {
+      return `the NVIDIA driver is too old: it knows CUDA ${release(version)}, and the kernels need ${release(least)}; update it (docs/cuda.md)`;
     }
     const count = driver.deviceCount();
     if (count === 0) return 'the NVIDIA driver shows this process no device; look at CUDA_VISIBLE_DEVICES';

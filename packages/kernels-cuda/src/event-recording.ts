@@ -1,6 +1,6 @@
 // What a profile records on this backend: an event of the device behind every launch, each kernel by itself.
 
-import type { KernelProfile, OpProfile, Profile, ProfileRecording, Program } from '@flashmla/tensor';
+import { type KernelProfile, opProfiles, type Profile, type ProfileRecording, type Program } from '@flashmla/tensor';
 import type { CudaContext } from './context.ts';
 import type { Handle } from './driver.ts';
 import type { Graphs } from './graphs.ts';
@@ -41,10 +41,12 @@ export class EventRecording implements ProfileRecording {
   }
 
   async finish(): Promise<Pick<Profile<unknown>, 'timing' | 'ops'>> {
-    const ops = this.#context.run(() => this.#spansOf(this.#kernels()));
+    const kernels = this.#context.run(() => this.#kernels());
     this.release();
+    const ran = this.#ops.filter(({ op }) => !op.failed);
+    const ops = ran.map(({ op, program }) => ({ program, kernels: op.launches.map((each) => kernels.get(each)!) }));
     const description = 'by events of the device, each kernel from the end of the one before; without graphs';
-    return { timing: { source: 'timestamps', description }, ops };
+    return { timing: { source: 'timestamps', description }, ops: opProfiles(ops) };
   }
 
   /** Destroys its events. Harmless when they are destroyed. */
@@ -66,18 +68,6 @@ export class EventRecording implements ProfileRecording {
       }
     }
     return kernels;
-  }
-
-  #spansOf(kernels: ReadonlyMap<Launch, KernelProfile>): OpProfile[] {
-    // An op without launches takes no time, at the end of the one before.
-    let lastMs = 0;
-    const ran = this.#ops.filter(({ op }) => !op.failed);
-    return ran.map(({ op: { launches }, program: { problem, plan } }) => {
-      const own = launches.map((launch) => kernels.get(launch)!);
-      const startMs = own[0]?.startMs ?? lastMs;
-      lastMs = own.at(-1)?.endMs ?? lastMs;
-      return { problem, plan, startMs, endMs: lastMs, kernels: own };
-    });
   }
 
   /** An event at this point of the stream. */

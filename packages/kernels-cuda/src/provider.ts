@@ -2,7 +2,7 @@
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
 import { CudaBackend } from './cuda-backend.ts';
-import { type CudaDevice, chooseDevice, findDevices, lineOf, unsupported } from './devices.ts';
+import { type CudaDevice, chooseDevice, driverVersions, findDevices, lineOf, unsupported } from './devices.ts';
 import { type Driver, openDriver } from './driver.ts';
 import { loadFatbin } from './fatbin.ts';
 
@@ -37,15 +37,15 @@ export function providerOver(
   open: () => Promise<Driver | string>,
   image: () => Promise<Uint8Array>,
 ): CudaBackendProvider {
-  const find = async () => {
+  const find = async (leastVersion?: number) => {
     const driver = await open();
     if (typeof driver === 'string') return driver;
-    const devices = findDevices(driver);
+    const devices = findDevices(driver, leastVersion);
     return typeof devices === 'string' ? devices : { driver, devices };
   };
 
-  const found = async () => {
-    const result = await find();
+  const found = async (leastVersion?: number) => {
+    const result = await find(leastVersion);
     if (typeof result === 'string') throw new FlashMLAError('backend-unavailable', `[kernels-cuda] ${result}.`);
     return result;
   };
@@ -77,7 +77,7 @@ export function providerOver(
     async open(options: CudaOpenOptions = {}): Promise<CudaBackend> {
       const { memoryBytes, graphs = true, signal } = options;
       signal?.throwIfAborted();
-      const { driver, devices } = await found();
+      const { driver, devices } = await found(options.fatbin && driverVersions.least);
       const device = chooseDevice(devices, options.device);
       const kernels = options.fatbin ?? (await image());
       signal?.throwIfAborted();

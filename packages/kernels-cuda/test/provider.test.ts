@@ -134,6 +134,15 @@ describe('open', () => {
     expect(fake.held.filter((what) => !what.startsWith('a context on the stack'))).toEqual([]);
   });
 
+  it('an older driver takes a fatbin of the caller, and not ours', async () => {
+    const fake = new FakeDriver({ version: 12060, devices: [orin] });
+    const provider = fakeProvider(fake);
+    await expect(provider.open()).rejects.toThrow('too old: it knows CUDA 12.6');
+    await using backend = await provider.open({ fatbin: Uint8Array.of(1) });
+    expect(backend.gpu.integrated).toBe(true);
+    await expect(fakeProvider(new FakeDriver({ version: 11080 })).open({ fatbin: image })).rejects.toThrow('need 12.0');
+  });
+
   it('a missing fatbin is told, and nothing is opened', async () => {
     const fake = fakes();
     const provider = providerOver(
