@@ -35,8 +35,8 @@ void main({
   name: 'cuda',
   summary: 'attention alone and a BERT-base encoder on CUDA in float16, against our dense and PyTorch on the same GPU.',
   options: {
-    attention: 'lengths of attention alone; default 8192,65536',
-    encoder: 'batches of the encoder, of 512 tokens each; default 1,32',
+    attention: "lengths of attention alone; default 8192,65536; '' for none",
+    encoder: "batches of the encoder, of 512 tokens each; default 1,32; '' for none",
     layers: `layers of the encoder; default ${layers}`,
     k: 'keys a query selects; default 64',
     runs: 'timed runs of each; default 20',
@@ -46,7 +46,10 @@ void main({
 
   async run(values) {
     const list = (name: 'attention' | 'encoder', otherwise: string) =>
-      (values[name] ?? otherwise).split(',').map((one) => whole(name, one, 1));
+      (values[name] ?? otherwise)
+        .split(',')
+        .filter((one) => one !== '')
+        .map((one) => whole(name, one, 1));
     const k = whole('k', values.k, 64);
     const runs = whole('runs', values.runs, 20);
     const attentionBars = new Map<number, Bar>([

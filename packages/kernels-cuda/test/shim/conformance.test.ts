@@ -2,32 +2,22 @@
 // case of every kernel is run by itself elsewhere; here are all promises of the contract, and of the cases every eighth.
 
 import { testConformance } from '@flashmla/conformance/vitest';
-import { beforeAll, expect, it } from 'vitest';
-import { initialized, openLibrary } from '../../src/driver.ts';
-import { providerOver } from '../../src/provider.ts';
-import { compile, describeOnShim } from '../support/shim.ts';
-
-const provider = providerOver(
-  async () => {
-    const api = await openLibrary(compile());
-    return typeof api === 'string' ? api : initialized(api);
-  },
-  async () => Uint8Array.of(0),
-);
+import { expect, it } from 'vitest';
+import { describeOnShim } from '../support/shim.ts';
+import { compiledBefore, softwareProvider } from '../support/software-provider.ts';
 
 describeOnShim('the CUDA backend over a driver in software', () => {
-  // Compiled where its sources changed, which takes a while.
-  beforeAll(() => void compile(), 300_000);
+  compiledBefore();
 
   it('is found by a probe', async () => {
-    expect(await provider.probe()).toMatchObject({
+    expect(await softwareProvider.probe()).toMatchObject({
       available: true,
       reason: 'CPU, compute capability 9.0, 132 SMs, 2.0 GiB shared with the host',
     });
-    const [device] = await provider.devices();
+    const [device] = await softwareProvider.devices();
     expect(device).toMatchObject({ uuid: 'GPU-11111111-1111-1111-1111-111111111111', pciBusId: '0000:00:00.0' });
   });
 
   let cases = 0;
-  testConformance('conformance', () => provider.open(), { filter: () => cases++ % 8 === 0 });
+  testConformance('conformance', () => softwareProvider.open(), { filter: () => cases++ % 8 === 0 });
 });
