@@ -38,11 +38,15 @@ export function overBudget(usage, budget) {
   );
 }
 
-/** A kernel a line, in the order of their names. */
+/** A kernel a line, in the order of their names; architectures from the oldest on. */
 export function formatBudget(usage) {
+  const age = ([architecture]) => Number.parseInt(architecture.slice('sm_'.length), 10);
   const lines = Object.keys(usage)
     .sort()
-    .map((kernel) => `  ${JSON.stringify(kernel)}: ${JSON.stringify(usage[kernel])}`);
+    .map((kernel) => {
+      const byAge = Object.entries(usage[kernel]).sort((a, b) => age(a) - age(b));
+      return `  ${JSON.stringify(kernel)}: ${JSON.stringify(Object.fromEntries(byAge))}`;
+    });
   return `{\n${lines.join(',\n')}\n}\n`;
 }
 
