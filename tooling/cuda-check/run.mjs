@@ -73,7 +73,7 @@ const parts = {
           ...[vitest, 'run', '--root', join(root, 'packages/kernels-cuda'), '--config', 'vitest.cuda.config.ts'],
           ...['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
         ],
-        { env: { FLASHMLA_REQUIRE: 'cuda' } },
+        { env: { FLASHMLA_REQUIRE: 'cuda', NO_COLOR: '1' } },
       );
       if (!existsSync(report)) return outcome(false, { reason: 'vitest wrote no report' });
       return outcome(status === 0, countTests(JSON.parse(readFileSync(report, 'utf8'))));
