@@ -11,6 +11,7 @@ const budgets = {
   '@flashmla/kernels-cpu': 32,
   '@flashmla/kernels-webgpu': 28,
   '@flashmla/kernels-webgl': 23,
+  '@flashmla/kernels-cuda': 21,
   '@flashmla/backend': 11,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,

@@ -4,7 +4,7 @@
 import {
   ClockedOps,
   type KernelProfile,
-  type OpProfile,
+  opProfiles,
   type Profile,
   type ProfileRecording,
   type Program,
@@ -95,19 +95,9 @@ class TimestampRecording implements GpuRecording, TimingEncoder {
     const stepNs = clockStep(batches.flatMap(({ timestamps }) => [...timestamps]));
     const steps = stepNs >= 1000 ? `, which it tells in steps of ${stepNs / 1000} µs` : '';
     const description = `by the device's own timestamps${steps}, each kernel in a pass of its own`;
-    return { timing: { source: 'timestamps', description }, ops: this.#spansOf(kernels) };
-  }
-
-  #spansOf(kernels: ReadonlyMap<Dispatch, KernelProfile>): OpProfile[] {
-    // An op without dispatches takes no time, at the end of the one before.
-    let lastMs = 0;
     const ran = this.#ops.filter(({ op }) => !op.skipped);
-    return ran.map(({ op: { dispatches }, program: { problem, plan } }) => {
-      const own = dispatches.map((dispatch) => kernels.get(dispatch)!);
-      const startMs = own[0]?.startMs ?? lastMs;
-      lastMs = own.at(-1)?.endMs ?? lastMs;
-      return { problem, plan, startMs, endMs: lastMs, kernels: own };
-    });
+    const ops = ran.map(({ op, program }) => ({ program, kernels: op.dispatches.map((each) => kernels.get(each)!) }));
+    return { timing: { source: 'timestamps', description }, ops: opProfiles(ops) };
   }
 }
 

@@ -1,13 +1,12 @@
 // A GPUDevice and all that ends with it: memory, pipelines, programs, what is recorded. When the device is lost the
 // backend takes another of these, and this one only tells those who still wait for it what became of it.
 
-import { type DeviceInfo, FlashMLAError, type Program } from '@flashmla/tensor';
+import { type DeviceInfo, FlashMLAError, type Program, Recent } from '@flashmla/tensor';
 import { isOnCpu } from './adapter-info.ts';
 import { Buffers } from './buffers.ts';
 import { usage } from './gpu.ts';
 import { type Pipeline, Pipelines } from './pipelines.ts';
 import type { GpuPlan, GpuTraits, Step } from './plan.ts';
-import { Recent } from './recent.ts';
 import { Recorder } from './recorder.ts';
 
 export interface PreparedStep extends Pipeline {

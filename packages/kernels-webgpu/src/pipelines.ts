@@ -1,9 +1,8 @@
 // Pipelines, made once for each source text; those used last are kept.
 
-import { FlashMLAError } from '@flashmla/tensor';
+import { FlashMLAError, Recent } from '@flashmla/tensor';
 import { shaderStageCompute } from './gpu.ts';
 import type { Step } from './plan.ts';
-import { Recent } from './recent.ts';
 import { sourceOf, writesOf } from './shaders.ts';
 
 export interface Pipeline {

@@ -54,6 +54,7 @@ export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
 export * from './profile.ts';
 export { randomNormal, randomSource, randomUniform } from './random.ts';
+export { Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { type TileScores, tileScores } from './reference/select-top-k.ts';

@@ -55,6 +55,21 @@ export interface ProfileRecording {
   finish(): Promise<Pick<Profile<unknown>, 'timing' | 'ops'>>;
 }
 
+/**
+ * Ops from when their kernels ran, in the order of dispatch. An op without kernels takes no time, at the end of the one
+ * before.
+ */
+export function opProfiles(
+  ops: readonly { readonly program: Program; readonly kernels: readonly KernelProfile[] }[],
+): OpProfile[] {
+  let lastMs = 0;
+  return ops.map(({ program: { problem, plan }, kernels }) => {
+    const startMs = kernels[0]?.startMs ?? lastMs;
+    lastMs = kernels.at(-1)?.endMs ?? lastMs;
+    return { problem, plan, startMs, endMs: lastMs, kernels };
+  });
+}
+
 /** A backend's `profile`, but for what is recorded. */
 export class Profiler<Recording extends ProfileRecording> {
   readonly #source: string;

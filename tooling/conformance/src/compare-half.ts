@@ -3,7 +3,10 @@
 
 import type { NumberArray, TensorSpec } from '@flashmla/tensor';
 
-/** What an element may be off by even where the naive computation happens to be right: absolutely, or in relation to it. */
+/**
+ * What an element may be off by even where the naive computation happens to be right: absolutely, or in relation to it or to
+ * its row, in the root of the mean square: a sum is as uncertain as what is added up, however little is left of it.
+ */
 const floor = {
   // Devices may flush what lies below the smallest normal float16. One unit in the last place: half of it is rounding.
   float16: { absolute: 2 ** -14, relative: 2 ** -10 },
@@ -35,11 +38,13 @@ export function compareHalf(
   for (let start = 0; start < expected.length; start += width) {
     const row = Array.from({ length: Math.min(width, expected.length - start) }, (_, i) => start + i);
     const ofRow = Math.sqrt(row.reduce((sum, i) => sum + offBy(naive, i) ** 2, 0) / row.length);
+    const finite = row.filter((i) => Number.isFinite(expected[i]));
+    const size = Math.sqrt(finite.reduce((sum, i) => sum + expected[i]! ** 2, 0) / Math.max(1, finite.length));
     for (const i of row) {
       const [a, e] = [actual[i]!, expected[i]!];
       if (Object.is(a, e) || a === e) continue;
       const least = Math.max(absolute, relative * Math.abs(e));
-      const allowed = 2 * Math.max(offBy(naive, i), ofRow) + least;
+      const allowed = 2 * Math.max(offBy(naive, i), ofRow) + Math.max(least, relative * size);
       const difference = Math.abs(a - e);
       squares += offBy(actual, i) ** 2;
       squaresAllowed += (2 * offBy(naive, i)) ** 2 + least ** 2;

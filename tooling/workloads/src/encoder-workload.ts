@@ -28,6 +28,7 @@ export class EncoderWorkloads {
   readonly #backend: Backend;
   readonly #geometry: Geometry;
   readonly #dtype: FloatDType;
+  readonly #batch: number;
   readonly #host: readonly LayerWeights[];
   readonly #device: DeviceWeights[] = [];
   readonly #uploaded: DeviceTensor[] = [];
@@ -37,10 +38,11 @@ export class EncoderWorkloads {
    *
    * @param dtype what ours keeps weights and hidden states in; a peer's stay float32
    */
-  constructor(backend: Backend, geometry: Geometry, dtype: FloatDType = 'float32') {
+  constructor(backend: Backend, geometry: Geometry, dtype: FloatDType = 'float32', batch = 1) {
     this.#backend = backend;
     this.#geometry = geometry;
     this.#dtype = dtype;
+    this.#batch = batch;
     this.#host = Array.from({ length: geometry.layers }, (_, index) => randomLayer(geometry, 100 * (index + 1)));
     try {
       for (const weights of this.#host) this.#device.push(this.#upload(weights));
@@ -57,8 +59,9 @@ export class EncoderWorkloads {
 
   readonly workloadOf: WorkloadOf = (tokens, k): Workload => {
     const { modelDim, heads } = this.#geometry;
-    const shape = [1, tokens, modelDim];
-    const hidden = randomNormal(tokens * modelDim, randomSource(1));
+    const batch = this.#batch;
+    const shape = [batch, tokens, modelDim];
+    const hidden = randomNormal(batch * tokens * modelDim, randomSource(1));
     const own = { backend: this.#backend, dim: modelDim, heads };
     const dense = this.#device.map((projections) => new DenseAttention({ ...own, projections }));
     const sparse = this.#device.map(
@@ -67,8 +70,7 @@ export class EncoderWorkloads {
     );
     const run = (attention: readonly AttentionModule[]) => (signal: AbortSignal) =>
       this.#forward(this.#backend.upload(castTo(tensor(hidden, shape), this.#dtype)), attention, signal);
-    const graph = (fused: boolean) => () =>
-      encoderModel({ layers: this.#host, heads, epsilon, fused, batch: 1, tokens });
+    const graph = (fused: boolean) => () => encoderModel({ layers: this.#host, heads, epsilon, fused, batch, tokens });
     return {
       own: { 'flashmla-sparse': run(sparse), 'flashmla-dense': run(dense) },
       isHostToHost: true,
@@ -99,7 +101,8 @@ export class EncoderWorkloads {
   async #layer(input: DeviceTensor, index: number, attention: AttentionModule, signal: AbortSignal) {
     const { modelDim, intermediateDim } = this.#geometry;
     const parts = this.#device[index]!;
-    const tokens = input.shape[1]!;
+    const [batch, tokens] = input.shape as [number, number, number];
+    const rows = batch * tokens;
     const dtype = this.#dtype;
     const live = new Set<DeviceTensor>([input]);
     const release = (...tensors: DeviceTensor[]) => {
@@ -110,15 +113,15 @@ export class EncoderWorkloads {
     };
     const step = async (problem: ProblemOf<'linear' | 'layer-norm'>, width: number, inputs: Tensors) => {
       const program = await this.#backend.prepare(problem);
-      const output = this.#backend.allocate([1, tokens, width], dtype);
+      const output = this.#backend.allocate([batch, tokens, width], dtype);
       live.add(output);
       this.#backend.dispatch(program, inputs, { output }, { signal });
       return output;
     };
     const norm = (inputs: Tensors) =>
-      step({ op: 'layer-norm', rows: tokens, modelDim, epsilon, residual: true, dtype }, modelDim, inputs);
+      step({ op: 'layer-norm', rows, modelDim, epsilon, residual: true, dtype }, modelDim, inputs);
     const linear = (inFeatures: number, outFeatures: number, activation: 'none' | 'gelu', inputs: Tensors) =>
-      step({ op: 'linear', rows: tokens, inFeatures, outFeatures, bias: true, activation, dtype }, outFeatures, inputs);
+      step({ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype }, outFeatures, inputs);
     try {
       const attended = (await attention.forward(input, { signal })) as DeviceTensor;
       live.add(attended);

@@ -1,0 +1,3 @@
+export declare const architectures: readonly string[];
+export declare const options: readonly string[];
+export declare function sourceHash(): string;

@@ -1,0 +1,15 @@
+// All kernels, as nvcc and the shim compile them: one module.
+
+#include "block-pool.cu"
+#include "content-order.cu"
+#include "dense-attention.cu"
+#include "embedding.cu"
+#include "gate-projection.cu"
+#include "layer-norm.cu"
+#include "linear.cu"
+#include "mean-features.cu"
+#include "residual-groups.cu"
+#include "select-slots.cu"
+#include "select-top-k.cu"
+#include "sort-lists.cu"
+#include "sparse-attention.cu"

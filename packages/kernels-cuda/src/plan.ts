@@ -1,0 +1,68 @@
+// What a kernel of this backend says about a problem before anything runs: steps, grids, arguments, memory. Pure.
+
+import { floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
+
+/** An argument after the pointers: a 32-bit integer, or a float32 made by `float`. */
+export type Word = number | FloatWord;
+
+export interface FloatWord {
+  readonly float: number;
+}
+
+export const float = (value: number): FloatWord => ({ float: value });
+
+export type Dimensions = readonly [x: number, y: number, z: number];
+
+/** One launch of a kernel; the next step sees everything that it wrote. */
+export interface Step {
+  /** The entry point, as kernels/*.cu names it: 'linear_f32_64x64'. */
+  readonly kernel: string;
+  /** Blocks. */
+  readonly grid: Dimensions;
+  /** Threads of a block. */
+  readonly block: Dimensions;
+  /** Dynamic shared memory of a block; above 48 KiB the kernel must be allowed it before it is launched. */
+  readonly sharedBytes: number;
+  /** The pointer arguments: names of tensors and buffers, in order. One that is not there is a null pointer. */
+  readonly bindings: readonly string[];
+  /** The arguments that follow, in order. */
+  readonly words: readonly Word[];
+}
+
+export interface CudaPlan extends Plan {
+  readonly steps: readonly Step[];
+  /** Memory that is held while the op runs: bytes by name. */
+  readonly buffers: Readonly<Record<string, number>>;
+}
+
+/** What a device offers that plans and refusals rest on. */
+export interface CudaTraits {
+  /** Ten times the major version plus the minor one: 80, 87, 89, 90, 100, 120. */
+  readonly computeCapability: number;
+  readonly multiprocessors: number;
+  /** Most shared memory of a block, opted in. */
+  readonly sharedBytesPerBlock: number;
+}
+
+/** One op on this backend; its file has the op's name. */
+export interface Kernel<P> {
+  refuses?(problem: P, traits: CudaTraits): Refusal | undefined;
+  plan(problem: P, traits: CudaTraits): Omit<CudaPlan, 'scratchBytes'>;
+}
+
+/** A launch of `blocks` blocks of `threads` threads, in one dimension; no step at all when there is nothing to do. */
+export function launch(
+  kernel: string,
+  blocks: number,
+  threads: number,
+  { bindings, words, sharedBytes = 0 }: { bindings: readonly string[]; words: readonly Word[]; sharedBytes?: number },
+): Step[] {
+  if (blocks === 0) return [];
+  return [{ kernel, grid: [blocks, 1, 1], block: [threads, 1, 1], sharedBytes, bindings, words }];
+}
+
+/** How entry points name the element type of a problem. */
+export const suffixOf = (problem: Problem): 'f32' | 'f16' => (floatDTypeOf(problem) === 'float16' ? 'f16' : 'f32');
+
+/** Bytes of an element of a problem's dtype. */
+export const elementBytes = (problem: Problem): number => (floatDTypeOf(problem) === 'float16' ? 2 : 4);

@@ -1,0 +1,23 @@
+// The conformance suite on the backend as it is, over libcuda in software: through koffi, with the kernels' own source. Every
+// case of every kernel is run by itself elsewhere; here are all promises of the contract, and of the cases every eighth.
+
+import { testConformance } from '@flashmla/conformance/vitest';
+import { expect, it } from 'vitest';
+import { describeOnShim } from '../support/shim.ts';
+import { compiledBefore, softwareProvider } from '../support/software-provider.ts';
+
+describeOnShim('the CUDA backend over a driver in software', () => {
+  compiledBefore();
+
+  it('is found by a probe', async () => {
+    expect(await softwareProvider.probe()).toMatchObject({
+      available: true,
+      reason: 'CPU, compute capability 9.0, 132 SMs, 2.0 GiB shared with the host',
+    });
+    const [device] = await softwareProvider.devices();
+    expect(device).toMatchObject({ uuid: 'GPU-11111111-1111-1111-1111-111111111111', pciBusId: '0000:00:00.0' });
+  });
+
+  let cases = 0;
+  testConformance('conformance', () => softwareProvider.open(), { filter: () => cases++ % 8 === 0 });
+});

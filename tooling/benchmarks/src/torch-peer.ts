@@ -1,0 +1,45 @@
+// PyTorch on the same GPU, in a process of its own: torch_peer.py.
+
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface TorchCase {
+  readonly subject: 'attention' | 'encoder';
+  readonly batch: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly headDim: number;
+  readonly layers: number;
+  readonly intermediateDim: number;
+}
+
+export interface TorchTimes {
+  readonly torch: string;
+  readonly cuda: string;
+  readonly device: string;
+  /** For each case, in its order: what was timed → milliseconds of each run, or why there are none. */
+  readonly cases: readonly Readonly<Record<string, readonly number[] | string>>[];
+}
+
+/** Times the cases; a string says why there are no times. */
+export function timeTorch(
+  python: string,
+  request: { readonly warmUp: number; readonly runs: number; readonly cases: readonly TorchCase[] },
+): Promise<TorchTimes | string> {
+  const script = fileURLToPath(new URL('../torch_peer.py', import.meta.url));
+  return new Promise((resolve) => {
+    const child = spawn(python, [script], { stdio: 'pipe' });
+    const output: Buffer[] = [];
+    const errors: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+    child.on('error', (error) => resolve(`${python} does not start: ${error.message}`));
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(Buffer.concat(output).toString()) as TorchTimes);
+      else resolve(Buffer.concat(errors).toString().trim().split('\n').at(-1) || `${python} ended with ${code}`);
+    });
+    // A program that ends at once does not read; what it says is told when it closes.
+    child.stdin.on('error', () => {});
+    child.stdin.end(JSON.stringify(request));
+  });
+}
