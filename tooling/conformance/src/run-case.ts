@@ -18,6 +18,7 @@ import {
   type NumberArray,
   numberToFloat16,
   outputSpecs,
+  type Plan,
   type Problem,
   type Tensors,
   type TypedArray,
@@ -39,11 +40,9 @@ export async function runCase(backend: Backend, testCase: Case, variant?: string
     return checkRefusal(backend, problem, support);
   }
   if (lacksDType) throw new Error(`${floatDTypeOf(problem)} is not refused, but device.features do not name it`);
+  checkPlan(support);
   const program = await backend.prepare(problem, variant === undefined ? {} : { variant });
-  const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = program.plan;
-  if (!(scratchBytes >= 0 && usefulMultiplyAdds >= 0 && usefulMultiplyAdds <= issuedMultiplyAdds * (1 + 1e-9))) {
-    throw new Error(`the plan makes no sense: ${JSON.stringify(program.plan)}`);
-  }
+  checkPlan(program.plan);
 
   const usedBefore = backend.memory().usedBytes;
   const inputs = testCase.inputs();
@@ -65,6 +64,13 @@ export async function runCase(backend: Backend, testCase: Case, variant?: string
   await backend.synchronize();
   const { usedBytes } = backend.memory();
   if (usedBytes > usedBefore) throw new Error(`${usedBytes - usedBefore} bytes were not given back`);
+}
+
+function checkPlan({ scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds }: Plan): void {
+  if (scratchBytes >= 0 && usefulMultiplyAdds >= 0 && usefulMultiplyAdds <= issuedMultiplyAdds * (1 + 1e-9)) return;
+  throw new Error(
+    `the plan makes no sense: ${JSON.stringify({ scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds })}`,
+  );
 }
 
 async function checkRefusal(
