@@ -1,4 +1,17 @@
-// What the ways of linear share after their sums: bias, activation, and what lies outside of the output.
+// What the shaders of linear share: parameters, and what happens to a sum: bias, activation, its place. The including file
+// binds `input` and `weight`.
+
+struct Params {
+  rows: u32,
+  in_features: u32,
+  out_features: u32,
+  bias: u32, // 0: none
+  activation: u32, // 0 none, 1 gelu, 2 gelu-tanh, 3 tanh, 4 relu
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> bias: array<element>;
+@group(0) @binding(4) var<storage, read_write> output: array<element>;
 
 // erf by Abramowitz & Stegun 7.1.26, to 1.5e-7.
 fn erf(x: f32) -> f32 {

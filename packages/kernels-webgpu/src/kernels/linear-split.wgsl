@@ -4,19 +4,8 @@
 // Not measured on a GPU. 8 × 768 × 768 on two cores of an EPYC, GFLOP/s: llvmpipe 10 (linear-direct 14, linear-staged 1),
 // SwiftShader 0.6 (3.1 and 0.3).
 
-struct Params {
-  rows: u32,
-  in_features: u32,
-  out_features: u32,
-  bias: u32, // 0: none
-  activation: u32, // 0 none, 1 gelu, 2 gelu-tanh, 3 tanh, 4 relu
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<element4>;
 @group(0) @binding(2) var<storage, read> weight: array<element4>;
-@group(0) @binding(3) var<storage, read> bias: array<element>;
-@group(0) @binding(4) var<storage, read_write> output: array<element>;
 
 // include: linear-output
 

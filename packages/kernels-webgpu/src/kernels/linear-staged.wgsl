@@ -3,19 +3,8 @@
 // neighbouring vectors. The products are written out: SwiftShader keeps an array in memory when its index varies, at a
 // third of the speed.
 
-struct Params {
-  rows: u32,
-  in_features: u32,
-  out_features: u32,
-  bias: u32, // 0: none
-  activation: u32, // 0 none, 1 gelu, 2 gelu-tanh, 3 tanh, 4 relu
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<element4>;
 @group(0) @binding(2) var<storage, read> weight: array<element4>;
-@group(0) @binding(3) var<storage, read> bias: array<element>;
-@group(0) @binding(4) var<storage, read_write> output: array<element>;
 
 // include: linear-output
 

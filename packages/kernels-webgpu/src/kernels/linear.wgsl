@@ -3,19 +3,8 @@
 // 16 of the inner dimension at a time go through workgroup memory (8 KiB), depth-major, so that a thread reads what it
 // multiplies side by side.
 
-struct Params {
-  rows: u32,
-  in_features: u32,
-  out_features: u32,
-  bias: u32, // 0: none
-  activation: u32, // 0 none, 1 gelu, 2 gelu-tanh, 3 tanh, 4 relu
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<element>;
 @group(0) @binding(2) var<storage, read> weight: array<element>;
-@group(0) @binding(3) var<storage, read> bias: array<element>;
-@group(0) @binding(4) var<storage, read_write> output: array<element>;
 
 // include: linear-output
 
