@@ -8,6 +8,7 @@ import {
   type LayerWeights,
   type LinearWeights,
   type NormWeights,
+  randomLayer,
 } from '@flashmla/workloads';
 import { describe, expect, it } from 'vitest';
 import { openPeer, type PeerName } from '../src/bench/peers/onnxruntime.ts';
@@ -21,6 +22,7 @@ const headDim = 8;
 const modelDim = heads * headDim;
 const intermediateDim = 40;
 const epsilon = 1e-5;
+const sizes = { modelDim, intermediateDim };
 
 for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[]) {
   const missing = isInstalled(peer) ? '' : ` (skipped: ${peer} is not installed)`;
@@ -42,7 +44,7 @@ for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[])
       });
 
       it(`computes a stack of encoder layers, ${graph} graph`, async () => {
-        const layers = [randomLayer(10), randomLayer(20)];
+        const layers = [randomLayer(sizes, 10), randomLayer(sizes, 20)];
         const hidden = normal(batch * tokens * modelDim, 4);
         const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens });
         const model = await openPeer(peer, bytes, { threads });
@@ -104,7 +106,7 @@ describe('openPeer', () => {
 
 describe('encoderModel', () => {
   it('names the weight that does not fit', () => {
-    const weights = randomLayer(1);
+    const weights = randomLayer(sizes, 1);
     weights.ffnOutput.weight = weights.ffnOutput.weight.subarray(1);
     expect(() => encoderModel({ layers: [weights], heads })).toThrow(
       /layer\.0\.ffnOutput\.weight has 959 elements, 960 /,
@@ -113,7 +115,7 @@ describe('encoderModel', () => {
 
   it('refuses no layers, and heads that do not divide modelDim', () => {
     expect(() => encoderModel({ layers: [], heads })).toThrow(/at least one layer/);
-    expect(() => encoderModel({ layers: [randomLayer(1)], heads: 5 })).toThrow(/multiple of heads/);
+    expect(() => encoderModel({ layers: [randomLayer(sizes, 1)], heads: 5 })).toThrow(/multiple of heads/);
   });
 });
 
@@ -230,29 +232,8 @@ function erf(x: number): number {
 
 // ---- Data ----------------------------------------------------------------------------------------------------------
 
-function randomLayer(seed: number): LayerWeights {
-  const dense = (outputs: number, inputs: number, own: number): LinearWeights => ({
-    weight: normal(outputs * inputs, seed + own, 1 / Math.sqrt(inputs)),
-    bias: normal(outputs, seed + own + 0.5, 0.2),
-  });
-  const norm = (own: number): NormWeights => ({
-    weight: normal(modelDim, seed + own, 0.2).map((x) => 1 + x),
-    bias: normal(modelDim, seed + own + 0.5, 0.2),
-  });
-  return {
-    query: dense(modelDim, modelDim, 1),
-    key: dense(modelDim, modelDim, 2),
-    value: dense(modelDim, modelDim, 3),
-    output: dense(modelDim, modelDim, 4),
-    attentionNorm: norm(5),
-    intermediate: dense(intermediateDim, modelDim, 6),
-    ffnOutput: dense(modelDim, intermediateDim, 7),
-    outputNorm: norm(8),
-  };
-}
-
-function normal(length: number, seed: number, deviation = 1): Float32Array {
-  return randomNormal(length, randomSource(1e6 * seed)).map((x) => deviation * x);
+function normal(length: number, seed: number): Float32Array {
+  return randomNormal(length, randomSource(1e6 * seed));
 }
 
 function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

@@ -13,6 +13,7 @@ import layerNorm from './kernels/layer-norm.wgsl';
 import linear from './kernels/linear.wgsl';
 import linearDirect from './kernels/linear-direct.wgsl';
 import linearOutput from './kernels/linear-output.wgsl';
+import linearRows from './kernels/linear-rows.wgsl';
 import linearSplit from './kernels/linear-split.wgsl';
 import linearStaged from './kernels/linear-staged.wgsl';
 import meanFeatures from './kernels/mean-features.wgsl';
@@ -26,6 +27,7 @@ import select from './kernels/select.wgsl';
 import selectSlots from './kernels/select-slots.wgsl';
 import selectTopK from './kernels/select-top-k.wgsl';
 import slotLists from './kernels/slot-lists.wgsl';
+import softmaxMemory from './kernels/softmax-memory.wgsl';
 import sortLists from './kernels/sort-lists.wgsl';
 import sparseAttention from './kernels/sparse-attention.wgsl';
 import sumOfAll from './kernels/sum-of-all.wgsl';
@@ -51,6 +53,7 @@ const sources: Readonly<Record<string, string>> = {
   linear,
   'linear-direct': linearDirect,
   'linear-output': linearOutput,
+  'linear-rows': linearRows,
   'linear-split': linearSplit,
   'linear-staged': linearStaged,
   'mean-features': meanFeatures,
@@ -64,6 +67,7 @@ const sources: Readonly<Record<string, string>> = {
   'select-slots': selectSlots,
   'select-top-k': selectTopK,
   'slot-lists': slotLists,
+  'softmax-memory': softmaxMemory,
   'sort-lists': sortLists,
   ...attention('sparse-attention', sparseAttention),
   'sum-of-all': sumOfAll,
@@ -83,8 +87,10 @@ fn index_of(workgroup: vec3u, count: vec3u) -> u32 { return workgroup.x + workgr
 fn byte_of(word: u32, at: u32) -> u32 { return (word >> (at % 4u * 8u)) & 255u; }
 `;
 
-/** `// include: name` on a line of its own stands for that file. */
+/** `// include: name` on a line of its own stands for that file, and what that includes. */
 const include = /^\/\/ include: (\S+)$/gm;
+
+const withIncludes = (text: string): string => text.replace(include, (_, name: string) => withIncludes(sources[name]!));
 
 /** The source of `shader` with its constants, `element` being of `dtype`; the same text for the same pipeline. */
 export function sourceOf(
@@ -93,7 +99,7 @@ export function sourceOf(
   dtype: FloatDType = 'float32',
 ): string {
   const declared = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
-  const text = sources[shader]!.replace(include, (_, name: string) => sources[name]!);
+  const text = withIncludes(sources[shader]!);
   const enabled = /\bsubgroup[A-Z]/.test(text) ? 'enable subgroups;\n' : '';
   return `${enabled}${elements[dtype]}${declared.join('')}${prelude}${text}`;
 }

@@ -3,5 +3,4 @@
 
 export { testConformanceIn, testCrashIn, testLossIn } from './conformance.ts';
 export { describeInBrowser } from './describe-in-browser.ts';
-export { isRequired } from './required.ts';
 export { isolation, type Site, serve, workspace } from './serve.ts';

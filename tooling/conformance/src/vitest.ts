@@ -10,6 +10,7 @@ import { conformanceCases } from './cases/index.ts';
 import { contractChecks } from './contract.ts';
 import { fixtureCase } from './fixtures.ts';
 import { type Lose, lossChecks } from './loss.ts';
+import { isRequired } from './required.ts';
 import { runCase } from './run-case.ts';
 
 export interface ConformanceOptions {
@@ -31,15 +32,15 @@ export function testConformance(name: string, open: () => Promise<Backend>, opti
  * must be there.
  */
 export async function suiteOnDevice({ name: backend, probe }: BackendProvider) {
-  const { FLASHMLA_REQUIRE = '', FLASHMLA_ADAPTER = '' } = process.env;
-  const { device, reason } = await probe();
+  const { FLASHMLA_ADAPTER = '' } = process.env;
+  const { available, reason } = await probe();
   return (name: string, body: () => void): void => {
-    if (device !== undefined) {
+    if (available) {
       describe(`${name}, ${reason}`, () => {
         test('this is what runs', () => expect(reason).toContain(FLASHMLA_ADAPTER));
         body();
       });
-    } else if (FLASHMLA_REQUIRE.split(/[\s,]+/).includes(backend)) {
+    } else if (isRequired(backend)) {
       test(name, () => {
         throw new Error(`FLASHMLA_REQUIRE names ${backend}, and there is none: ${reason}`);
       });

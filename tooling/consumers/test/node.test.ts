@@ -2,7 +2,7 @@
 
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRequired } from '@flashmla/browser-testing';
+import { isRequired } from '@flashmla/conformance/required';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Classified, expectClassified } from '../support/classified.ts';
 import { freshProject, type Project } from '../support/project.ts';

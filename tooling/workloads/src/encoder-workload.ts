@@ -157,7 +157,10 @@ export class EncoderWorkloads {
 }
 
 /** Weights that keep hidden states, queries and keys at a variance of about 1. */
-function randomLayer({ modelDim, intermediateDim }: Geometry, seed: number): LayerWeights {
+export function randomLayer(
+  { modelDim, intermediateDim }: Pick<Geometry, 'modelDim' | 'intermediateDim'>,
+  seed: number,
+): LayerWeights {
   const dense = (outFeatures: number, inFeatures: number, own: number): LinearWeights => ({
     weight: uniform(outFeatures * inFeatures, seed + own, 1 / Math.sqrt(inFeatures)),
     bias: uniform(outFeatures, seed + own + 50, 0.1),

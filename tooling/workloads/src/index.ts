@@ -2,7 +2,7 @@
 
 export { attentionWorkloads } from './attention-workload.ts';
 export { largestDifference, relativeError } from './difference.ts';
-export { EncoderWorkloads } from './encoder-workload.ts';
+export { EncoderWorkloads, randomLayer } from './encoder-workload.ts';
 export { bertBase, type Geometry } from './geometry.ts';
 export {
   attentionModel,

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isRequired } from '@flashmla/conformance/required';
 import koffi from 'koffi';
 import { describe, test } from 'vitest';
 import type { Step, Word } from '../../src/plan.ts';
@@ -44,7 +45,7 @@ export function describeOnShim(name: string, body: () => void): void {
   const reason = missing();
   if (reason === undefined) {
     describe(name, body);
-  } else if ((process.env.FLASHMLA_REQUIRE ?? '').split(/[\s,]+/).includes('cuda-shim')) {
+  } else if (isRequired('cuda-shim')) {
     test(name, () => {
       throw new Error(`FLASHMLA_REQUIRE names cuda-shim, and it can't be built: ${reason}`);
     });

@@ -10,8 +10,8 @@
 @group(0) @binding(2) var<storage, read> weight: array<element4>;
 
 // include: linear-output
+// include: linear-rows
 
-const ROWS = 8u;
 const THREADS = 32u;
 const FEATURES = 4u * THREADS;
 
@@ -26,30 +26,7 @@ fn main(
   let first_row = tile / tiles_across * ROWS;
   let features = tile % tiles_across * FEATURES + thread + THREADS * vec4u(0u, 1u, 2u, 3u);
   if (first_row >= params.rows) { return; }
-  let depths = params.in_features / 4u;
-  // What lies beyond the last row or feature is computed as that one, and not stored.
-  var bases: array<u32, ROWS>;
-  for (var i = 0u; i < ROWS; i++) { bases[i] = min(first_row + i, params.rows - 1u) * depths; }
-  let weight_bases = min(features, vec4u(params.out_features - 1u)) * depths;
-
-  var sums: array<vec4f, ROWS>;
-  for (var depth = 0u; depth < depths; depth++) {
-    let b = mat4x4f(
-      vec4f(weight[weight_bases.x + depth]),
-      vec4f(weight[weight_bases.y + depth]),
-      vec4f(weight[weight_bases.z + depth]),
-      vec4f(weight[weight_bases.w + depth]),
-    );
-    // Written out: SwiftShader keeps an array in memory when its index varies, at half the speed.
-    sums[0] += vec4f(input[bases[0] + depth]) * b;
-    sums[1] += vec4f(input[bases[1] + depth]) * b;
-    sums[2] += vec4f(input[bases[2] + depth]) * b;
-    sums[3] += vec4f(input[bases[3] + depth]) * b;
-    sums[4] += vec4f(input[bases[4] + depth]) * b;
-    sums[5] += vec4f(input[bases[5] + depth]) * b;
-    sums[6] += vec4f(input[bases[6] + depth]) * b;
-    sums[7] += vec4f(input[bases[7] + depth]) * b;
-  }
+  var sums = sums_of(first_row, features, 0u, 1u);
   // Bounds that Mesa does not know, or it takes seconds to compile 32 copies of the activation.
   let rows = min(ROWS, params.rows - first_row);
   for (var i = 0u; i < rows; i++) {

@@ -6,22 +6,13 @@
 // 12 heads, 1024 × 1024 × 64, on llvmpipe and two cores of an EPYC: 702 ms, 659 with subgroups, 2235 by lanes; 12 heads,
 // 512 × 512 × 64, on SwiftShader: 863 and, by lanes, 2412. Not measured on a GPU.
 
-fn unknown(bound: u32) -> u32 { return min(bound, params.no_bound); }
-
 const HEAD_VECTORS = HEAD_DIM / 4u;
 const COLUMNS = CHUNK / 4u; // blocks of a chunk
 const THREADS = ROWS / 4u * COLUMNS;
 const OWN_VECTORS = (HEAD_VECTORS + COLUMNS - 1u) / COLUMNS;
-const ABSENT = -3.0e38;
-const ABSENT_BELOW = -1.0e38;
-const POISON = 3.0e38;
-const POISON_ABOVE = 1.0e38;
 
-var<workgroup> queries: array<element4, ROWS * HEAD_VECTORS>;
-var<workgroup> tokens: array<i32, ROWS>; // −1 for a row without a query
-var<workgroup> chunk: array<element4, CHUNK * HEAD_VECTORS>; // keys, then values
-var<workgroup> bias: array<f32, CHUNK>;
-var<workgroup> visible_from: array<i32, CHUNK>;
+// include: softmax-memory
+
 var<workgroup> scores: array<vec4f, ROWS * COLUMNS>; // of the keys column, column + COLUMNS, …
 
 var<private> maxima: vec4f = vec4f(ABSENT); // of the thread's four rows

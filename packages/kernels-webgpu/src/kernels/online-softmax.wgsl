@@ -1,31 +1,19 @@
 // Attention of ROWS queries over keys that come in chunks of CHUNK: what dense-attention and sparse-attention share, where
 // online-softmax-blocked.wgsl does not do it: few rows, long heads.
 // LANES threads work on a query; scores are spread over them by key, the output by feature. The softmax is online (Milakov
-// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim + (ROWS + 3) · CHUNK floats.
+// & Gimelshein 2018, arXiv 1805.02867). Workgroup memory: (ROWS + CHUNK) · headDim elements and (ROWS + 2) · CHUNK + ROWS floats.
 //
-// The including file loads: it fills `queries` and `tokens` once, then for each chunk `chunk_keys`' rows, `bias` (what is added to a
-// logit; ABSENT for a key that is not there) and `visible_from` (the first query, by its number, that sees the key), calls
-// `score_chunk`, fills `chunk` with values (zeros where absent) and calls `add_chunk`; at the end it calls `finish`.
-
-// A bound that compilers can't know. Mesa's llvmpipe unrolls loops of known length, and then takes 20 s for
-// sparse-attention instead of 1.7 s (Mesa 25.0, LLVM 15, 2026-11-25). What unrolling would gain on a GPU is not measured.
-fn unknown(bound: u32) -> u32 { return min(bound, params.no_bound); }
+// The including file loads: it fills `queries` and `tokens` once, then for each chunk `chunk` with keys, `bias` (what is
+// added to a logit; ABSENT for a key that is not there) and `visible_from` (the first query, by its number, that sees the
+// key), calls `score_chunk`, fills `chunk` with values (zeros where absent) and calls `add_chunk`; at the end it calls
+// `finish`.
 
 const HEAD_VECTORS = HEAD_DIM / 4u;
 const THREADS = ROWS * LANES;
 const OWN_VECTORS = (HEAD_VECTORS + LANES - 1u) / LANES;
-const ABSENT = -3.0e38;
-const ABSENT_BELOW = -1.0e38;
-// Stands for a logit that is not a number: WGSL promises nothing of arithmetic with one. It becomes the maximum, and its
-// query's output NaN.
-const POISON = 3.0e38;
-const POISON_ABOVE = 1.0e38;
 
-var<workgroup> queries: array<element4, ROWS * HEAD_VECTORS>;
-var<workgroup> tokens: array<i32, ROWS>; // −1 for a row without a query
-var<workgroup> chunk: array<element4, CHUNK * HEAD_VECTORS>; // keys, then values
-var<workgroup> bias: array<f32, CHUNK>;
-var<workgroup> visible_from: array<i32, CHUNK>;
+// include: softmax-memory
+
 var<workgroup> scores: array<f32, ROWS * CHUNK>;
 
 var<private> maximum: f32 = ABSENT;
