@@ -219,11 +219,14 @@ export class SharedExecutor implements Executor {
     }
   }
 
-  /** Asks for a message when the next command of interest is done: one that is waited for, or half a ring. */
+  /** Asks for a message when the next command of interest is done: one that is waited for, or half of a full ring. */
   #ask(): void {
+    // Counted back from the last command in the ring: counted from the last one done it may lie beyond what is there to
+    // do, since the workers go on while this thread looks.
+    const refill = Atomics.load(this.#words, HEAD) - RING / 2;
     const wanted = Math.min(
       this.#waiters.next ?? Number.POSITIVE_INFINITY,
-      this.#pending.length > 0 ? this.completed + RING / 2 : Number.POSITIVE_INFINITY,
+      this.#pending.length > 0 ? refill : Number.POSITIVE_INFINITY,
     );
     if (wanted === Number.POSITIVE_INFINITY) return;
     Atomics.store(this.#words, WANTED, wanted);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { execute, FlashMLAError, OutOfMemoryError, type Problem, tensor } from '@flashmla/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type CpuBackend, type CpuOpenOptions, planOf, provider } from '../dist/index.js';
 import { attend, noise, upload } from './support.ts';
 
@@ -250,6 +250,30 @@ describe('opening', () => {
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
+  });
+});
+
+describe('the ring of commands', () => {
+  it('is refilled, even if its threads do all in it before this one looks how far they are', async () => {
+    await using backend = await provider.open({ threads: 2 });
+    const rows = 8192;
+    const program = await backend.prepare({ op: 'layer-norm', rows, modelDim: 64, epsilon: 1, residual: false });
+    const input = upload(backend, noise(rows * 64), rows, 64);
+    const weight = upload(backend, new Float32Array(64).fill(1), 64);
+    const output = backend.allocate([rows, 64], 'float32');
+    for (let i = 0; i < 1024; i++) backend.dispatch(program, { input, weight, bias: weight }, { output });
+    const { notify } = Atomics;
+    const slowNotify = vi.spyOn(Atomics, 'notify').mockImplementation((...args) => {
+      const woken = notify(...args);
+      const start = performance.now();
+      while (performance.now() - start < 100);
+      return woken;
+    });
+    // Not while it fills the ring at first: it must come from a message of theirs, with none on its way.
+    slowNotify.mockImplementationOnce(notify);
+    await backend.synchronize();
+    expect(slowNotify).toHaveBeenCalled();
+    slowNotify.mockRestore();
   });
 });
 
