@@ -88,7 +88,7 @@ fn byte_of(word: u32, at: u32) -> u32 { return (word >> (at % 4u * 8u)) & 255u; 
 `;
 
 /** `// include: name` on a line of its own stands for that file, and what that includes. */
-const include = /^\/\/ include: (\S+)$/gm;
+const include = /^ *\/\/ include: (\S+)$/gm;
 
 const withIncludes = (text: string): string => text.replace(include, (_, name: string) => withIncludes(sources[name]!));
 

@@ -10,9 +10,10 @@
 @group(0) @binding(2) var<storage, read> weight: array<element4>;
 
 // include: linear-output
-// include: linear-rows
 
+const ROWS = 8u;
 const THREADS = 32u;
+const STEP = 1u;
 const FEATURES = 4u * THREADS;
 
 @compute @workgroup_size(THREADS)
@@ -26,7 +27,8 @@ fn main(
   let first_row = tile / tiles_across * ROWS;
   let features = tile % tiles_across * FEATURES + thread + THREADS * vec4u(0u, 1u, 2u, 3u);
   if (first_row >= params.rows) { return; }
-  var sums = sums_of(first_row, features, 0u, 1u);
+  let start = 0u;
+  // include: linear-rows
   // Bounds that Mesa does not know, or it takes seconds to compile 32 copies of the activation.
   let rows = min(ROWS, params.rows - first_row);
   for (var i = 0u; i < rows; i++) {

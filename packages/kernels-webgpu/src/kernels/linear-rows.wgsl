@@ -1,15 +1,13 @@
-// The products of 8 rows and 4 features over vectors `start`, `start` + `step`, … of the inner dimension: what linear-direct
-// and linear-split share. Rows and features beyond the last are computed as the last, and not to be stored.
-
-const ROWS = 8u;
-
-fn sums_of(first_row: u32, features: vec4u, start: u32, step: u32) -> array<vec4f, ROWS> {
+// The body that linear-direct and linear-split share: `sums` of ROWS rows from `first_row` on and of four `features`, over
+// the vectors START, START + STEP, … of the inner dimension. Rows and features beyond the last are computed as the last, and
+// not to be stored. Text, not a function: as one, linear-direct was 15 to 40 % slower on llvmpipe (Mesa 25.0.7).
   let depths = params.in_features / 4u;
   var bases: array<u32, ROWS>;
   for (var i = 0u; i < ROWS; i++) { bases[i] = min(first_row + i, params.rows - 1u) * depths; }
   let weight_bases = min(features, vec4u(params.out_features - 1u)) * depths;
+
   var sums: array<vec4f, ROWS>;
-  for (var depth = start; depth < depths; depth += step) {
+  for (var depth = start; depth < depths; depth += STEP) {
     let b = mat4x4f(
       vec4f(weight[weight_bases.x + depth]),
       vec4f(weight[weight_bases.y + depth]),
@@ -26,5 +24,3 @@ fn sums_of(first_row: u32, features: vec4u, start: u32, step: u32) -> array<vec4
     sums[6] += vec4f(input[bases[6] + depth]) * b;
     sums[7] += vec4f(input[bases[7] + depth]) * b;
   }
-  return sums;
-}

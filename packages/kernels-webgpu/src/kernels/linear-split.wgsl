@@ -8,10 +8,11 @@
 @group(0) @binding(2) var<storage, read> weight: array<element4>;
 
 // include: linear-output
-// include: linear-rows
 
+const ROWS = 8u;
 const LANES = 16u; // of the inner dimension
 const THREADS = 64u;
+const STEP = LANES;
 const FEATURES = 4u * THREADS / LANES;
 var<workgroup> parts: array<vec4f, ROWS * THREADS>;
 
@@ -27,7 +28,8 @@ fn main(
   let features = tile % tiles_across * FEATURES + thread / LANES * 4u + vec4u(0u, 1u, 2u, 3u);
   if (first_row >= params.rows) { return; }
   let lane = thread % LANES;
-  var sums = sums_of(first_row, features, lane, LANES);
+  let start = lane;
+  // include: linear-rows
   for (var i = 0u; i < ROWS; i++) { parts[i * THREADS + thread] = sums[i]; }
   workgroupBarrier();
   if (lane >= ROWS) { return; }
