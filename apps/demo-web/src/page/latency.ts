@@ -9,7 +9,7 @@ import { find, make } from './elements.ts';
 /** In CSS pixels, so that letters have one size on every screen. */
 const leastWidth = 260;
 const leastLabelWidth = 38;
-const margin = { left: 62, right: 64, top: 16, bottom: 34 };
+const margin = { left: 70, right: 64, top: 28, bottom: 34 };
 const kinds: readonly Kind[] = ['dense', 'sparse'];
 
 export class LatencyPanel {
@@ -73,8 +73,9 @@ function chartOf(points: readonly Point[], width: number): SVGElement {
   if (crossover !== undefined) {
     const at = x(crossover);
     chart.append(svg('line', { class: 'crossover', x1: at, x2: at, y1: margin.top, y2: size.height - margin.bottom }));
-    const anchor = at < size.width / 2 ? { x: at + 6, 'text-anchor': 'start' } : { x: at - 6, 'text-anchor': 'end' };
-    chart.append(text(`sparse faster from ${crossover} on`, { ...anchor, y: margin.top + 10 }));
+    // Above the plot: below it could meet a line.
+    const anchor = at < size.width / 2 ? 'start' : 'end';
+    chart.append(text(`sparse faster from ${crossover} on`, { x: at, y: margin.top - 10, 'text-anchor': anchor }));
   }
   const last = points.at(-1)!;
   for (const kind of kinds) {

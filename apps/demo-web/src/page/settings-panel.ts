@@ -31,7 +31,7 @@ export class SettingsPanel {
       ),
     );
     this.#gate.replaceChildren(...Object.keys(gates).map((name) => option(name, name)));
-    this.#backend.replaceChildren(option('', 'automatic: the fastest here'));
+    this.#backend.replaceChildren(option('', 'the fastest here'));
     for (const select of [this.#k, this.#gate]) select.addEventListener('change', onChange);
     this.#backend.addEventListener('change', () => this.#offerPrecisions());
     for (const select of [this.#precision, this.#backend]) select.addEventListener('change', onReopen);
@@ -54,7 +54,7 @@ export class SettingsPanel {
     this.#reports = reports;
     const chosen = this.#backend.value;
     this.#backend.replaceChildren(
-      option('', 'automatic: the fastest here'),
+      option('', 'the fastest here'),
       ...reports.map(({ name, available }) =>
         option(name, available ? name : `${name} (not here)`, { disabled: !available, selected: name === chosen }),
       ),
