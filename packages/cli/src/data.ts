@@ -10,9 +10,13 @@ export interface LabelledText {
   readonly label: number | undefined;
 }
 
-/** The texts of a file of `{ text }` rows; `{ a, b? }` will do too, b being the second text of a pair. */
-export async function readTexts(file: string): Promise<TextInput[]> {
-  return (await readRows(file)).map((row) => row.text());
+/**
+ * The texts of a file of `{ text }` rows; `{ a, b? }` will do too, b being the second text of a pair.
+ *
+ * @param limit rows to read; default all
+ */
+export async function readTexts(file: string, limit?: number): Promise<TextInput[]> {
+  return (await readRows(file, limit)).map((row) => row.text());
 }
 
 /**

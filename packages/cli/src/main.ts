@@ -4,6 +4,7 @@
 import { version } from '../package.json';
 import { type Command, commandHelp, parseCommandLine } from './command.ts';
 import { bench } from './commands/bench.ts';
+import { calibrate } from './commands/calibrate.ts';
 import { doctor } from './commands/doctor.ts';
 import { evaluate } from './commands/eval.ts';
 import { plan } from './commands/plan.ts';
@@ -13,7 +14,7 @@ import { tune } from './commands/tune.ts';
 import { badInput, errorLine } from './errors.ts';
 import { ProgressLine } from './progress.ts';
 
-const commands: readonly Command[] = [doctor, run, evaluate, bench, plan, profile, tune];
+const commands: readonly Command[] = [doctor, run, evaluate, bench, plan, profile, tune, calibrate];
 
 /** What Ctrl-C ends with: 128 + the number of SIGINT. */
 export const interrupted = 130;

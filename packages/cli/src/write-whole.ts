@@ -5,10 +5,10 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { badInput } from './errors.ts';
 
 /** Writes beside `file` first; only what is complete takes its name. */
-export async function writeWhole(file: string, text: string): Promise<void> {
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.${randomUUID()}`;
   try {
-    await writeFile(draft, text);
+    await writeFile(draft, content);
     await rename(draft, file);
   } catch (cause) {
     await rm(draft, { force: true });

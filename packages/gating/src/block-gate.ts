@@ -2,8 +2,10 @@
 
 import { ceilDivide, FlashMLAError, formatShape, type HostTensor, type Selection, selectionOf } from '@flashmla/tensor';
 import { DeviceCache } from './device-cache.ts';
-import type { Gate, GateInputs } from './gate.ts';
+import { forcedBlocks } from './forced-blocks.ts';
+import type { GateInputs, GateState, LearnableGate } from './gate.ts';
 import { checkK, type GateCall, withCall } from './gate-call.ts';
+import { checkState, noWeights } from './gate-state.ts';
 
 export interface BlockWeights {
   /** W_q, f32 [heads, headDim, rank]: maps the mean query of a tile. */
@@ -12,6 +14,12 @@ export interface BlockWeights {
   key: HostTensor;
   /** f32 [heads, 2 · span + 1]: added to the score of the block that lies −span … +span blocks away. */
   relativeBias?: HostTensor | undefined;
+}
+
+export interface BlockGateState extends BlockWeights {
+  readonly gate: 'block';
+  /** Queries of a tile and keys of a block. */
+  readonly block: number;
 }
 
 export interface BlockGateOptions {
@@ -31,13 +39,13 @@ export interface BlockGateOptions {
  * k below 4 blocks the neighbours are left to the scores, below 2 blocks the first block too. So k is best 8 blocks or
  * more.
  */
-export class BlockGate implements Gate {
+export class BlockGate implements LearnableGate {
   readonly name = 'block';
   readonly k: number | undefined;
   readonly block: number;
   readonly needsHidden = false;
   readonly needsFit = false;
-  readonly #weights: BlockWeights | undefined;
+  #weights: BlockWeights | undefined;
   readonly #cache = new DeviceCache();
 
   constructor({ k, block = 16, weights }: BlockGateOptions = {}) {
@@ -53,13 +61,41 @@ export class BlockGate implements Gate {
     this.#weights = weights;
   }
 
+  /** Whether the gate has learned weights; without them it goes by mean queries and mean keys. */
+  get fitted(): boolean {
+    return this.#weights !== undefined;
+  }
+
+  state(): BlockGateState {
+    if (!this.#weights) throw noWeights(this.name, 'give it weights, or calibrate it first');
+    return { gate: this.name, block: this.block, ...this.#weights };
+  }
+
+  load(state: GateState): void {
+    checkState(this.name, state);
+    const { block, query, key, relativeBias } = state;
+    if (block !== this.block) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[gating] block: the state is of blocks of ${block}, the gate has blocks of ${this.block}; make one with block: ${block}.`,
+      );
+    }
+    this.#cache.clear();
+    this.#weights = { query, key, ...(relativeBias && { relativeBias }) };
+  }
+
+  /** Blocks that k of more tokens make. */
+  slotsFor(k: number): number {
+    return Math.max(1, Math.floor(k / this.block));
+  }
+
   async select(inputs: GateInputs): Promise<Selection> {
     return withCall(this, inputs, async (call) => {
       const { batch, heads, headDim, causal, masks } = call;
       const { block } = this;
       const tiles = await this.#features(call, 'query');
       const blocks = await this.#features(call, 'key');
-      const slots = call.k >= call.keys ? blocks.count : Math.max(1, Math.floor(call.k / block));
+      const slots = call.k >= call.keys ? blocks.count : this.slotsFor(call.k);
       const bias = this.#weights?.relativeBias;
       const relativeBias = bias && this.#cache.get(call.backend, 'relativeBias', () => bias);
       const { indices } = await call.run(
@@ -67,7 +103,7 @@ export class BlockGate implements Gate {
           ...{ op: 'select-top-k', batch, heads, queries: tiles.count, keys: blocks.count },
           ...{ rank: this.#weights?.query.shape[2] ?? headDim, tileQueries: 1, blockKeys: 1, slots },
           ...{ keyOrder: false, queryOrder: false, mask: masks !== undefined, causal },
-          ...{ forceFirst: slots >= 2 ? 1 : 0, forceDiagonal: slots >= 4 ? 2 : 1 },
+          ...forcedBlocks(slots),
           ...{ biasSpan: relativeBias ? (relativeBias.shape[1] - 1) / 2 : -1, coarseBlocks: 0, coarseSlots: 0 },
         },
         {

@@ -1,6 +1,7 @@
 // Samples to fit a gate on, taken from a call's own queries and keys. Only the sampled rows leave the device.
 
 import { type DeviceTensor, readFloat32, tensor } from '@flashmla/tensor';
+import { evenly } from './evenly.ts';
 import type { FitSample } from './fit-samples.ts';
 import type { GateCall } from './gate-call.ts';
 
@@ -51,10 +52,4 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
 
 function present(mask: Uint8Array | undefined, text: number, tokens: number): number[] {
   return range(tokens).filter((token) => mask?.[text * tokens + token] !== 0);
-}
-
-/** Up to `count` of the values, evenly spaced. */
-function evenly(values: readonly number[], count: number): number[] {
-  const taken = Math.min(count, values.length);
-  return range(taken).map((i) => values[Math.floor((i * values.length) / taken)]);
 }

@@ -7,9 +7,10 @@ import { fasterShape } from './content-shape.ts';
 import { DeviceCache } from './device-cache.ts';
 import { type FitDimensions, type FitOptions, type FitSample, fitSamples } from './fit-samples.ts';
 import { type FitWeights, fitWeights } from './fit-weights.ts';
-import type { Gate, GateInputs } from './gate.ts';
+import type { GateInputs, GateState, LearnableGate } from './gate.ts';
 import { checkK, type GateCall, withCall } from './gate-call.ts';
 import { type ContentGateState, type GateSpace, spaceOfState } from './gate-space.ts';
+import { checkState } from './gate-state.ts';
 
 export interface ContentGateOptions {
   /** Selected tokens per query; default `recommendK` of each call's keys. */
@@ -45,11 +46,12 @@ export interface ContentGateOptions {
  * A padded batch gives what each text gives alone, as long as both lengths have the same `residualGroup` and the same
  * levels, and k is named.
  */
-export class ContentGate implements Gate {
+export class ContentGate implements LearnableGate {
   readonly name = 'content';
   readonly k: number | undefined;
   readonly needsHidden = false;
-  readonly #shape: ContentShape | 'auto';
+  /** As the options have it. */
+  readonly shape: ContentShape | 'auto';
   readonly #residual: boolean;
   readonly #rank: number | undefined;
   readonly #cache = new DeviceCache();
@@ -71,7 +73,7 @@ export class ContentGate implements Gate {
       );
     }
     this.k = k;
-    this.#shape = shape;
+    this.shape = shape;
     this.#residual = residual;
     this.#rank = rank;
   }
@@ -113,11 +115,12 @@ export class ContentGate implements Gate {
       );
     }
     const { queryMap, keyMap, ranks } = this.#space;
-    return { queryMap, keyMap, ranks };
+    return { gate: this.name, queryMap, keyMap, ranks };
   }
 
   /** Takes over maps that `state` gave. */
-  load(state: ContentGateState): void {
+  load(state: GateState): void {
+    checkState(this.name, state);
     this.#use(spaceOfState(state));
   }
 
@@ -160,7 +163,7 @@ export class ContentGate implements Gate {
   }
 
   #shapeFor(call: GateCall, maps: DeviceMaps): ContentShape | Promise<ContentShape> {
-    if (this.#shape !== 'auto') return this.#shape;
+    if (this.shape !== 'auto') return this.shape;
     return call.causal ? 'lists' : fasterShape(call, maps, this.#residual);
   }
 

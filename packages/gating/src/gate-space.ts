@@ -44,6 +44,7 @@ export function joinHeads(headDim: number, heads: readonly HeadMaps[]): GateSpac
 
 /** What is stored of a gate space; see `ContentGate.state`. */
 export interface ContentGateState {
+  readonly gate: 'content';
   /** f32 [heads, headDim, rank] */
   readonly queryMap: HostTensor;
   /** f32 [heads, headDim, rank] */

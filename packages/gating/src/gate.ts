@@ -5,6 +5,9 @@
 // is left to @flashmla/attention.
 
 import type { Backend, Layout, Selection, Tensor } from '@flashmla/tensor';
+import type { BlockGateState } from './block-gate.ts';
+import type { ContentGateState } from './gate-space.ts';
+import type { SlotGateState } from './slot-gate.ts';
 
 export type GateName = 'content' | 'slot' | 'block' | 'static' | 'oracle';
 
@@ -31,6 +34,9 @@ export interface GateInputs {
   signal?: AbortSignal | undefined;
 }
 
+/** What a gate has learned, to be stored and given to another gate of its kind. */
+export type GateState = ContentGateState | BlockGateState | SlotGateState;
+
 export interface Gate extends Disposable {
   readonly name: GateName;
   /** Selected tokens per query where the call names no number. */
@@ -52,3 +58,24 @@ export interface Gate extends Disposable {
   /** Gives the gate's memory on all backends back. The gate can be used again. */
   dispose(): void;
 }
+
+/** A gate with weights of its own, which `calibrateGates` learns. */
+export interface LearnableGate extends Gate {
+  readonly name: GateState['gate'];
+  /** Whether it has its weights. */
+  readonly fitted: boolean;
+  /**
+   * The weights, to be stored.
+   *
+   * @throws FlashMLAError 'invalid-argument' where there are none yet
+   */
+  state(): GateState;
+  /**
+   * Takes over what `state` gave.
+   *
+   * @throws FlashMLAError 'invalid-argument' for the state of another kind of gate, or one that makes no sense
+   */
+  load(state: GateState): void;
+}
+
+export const isLearnable = (gate: Gate): gate is LearnableGate => 'load' in gate;

@@ -1,7 +1,7 @@
 // How many gate dimensions a head needs.
 
 import type { HeadSolution } from './head-solution.ts';
-import { kthLargest } from './kth-largest.ts';
+import { massOfTop } from './mass-of-top.ts';
 import { addRowProducts } from './row-products.ts';
 
 /** A text's queries and keys of one head, row-major [count, headDim]. */
@@ -130,24 +130,6 @@ class TextProbe {
     }
     return mass;
   }
-}
-
-/** Sum of `attention` over the k largest `scores`; the first of equals. */
-function massOfTop(scores: Float64Array, attention: Float64Array, k: number): number {
-  const threshold = kthLargest(scores, k);
-  let mass = 0;
-  let left = k;
-  for (let key = 0; key < scores.length; key++) {
-    if (scores[key] <= threshold) continue;
-    mass += attention[key];
-    left--;
-  }
-  for (let key = 0; key < scores.length && left > 0; key++) {
-    if (scores[key] !== threshold) continue;
-    mass += attention[key];
-    left--;
-  }
-  return mass;
 }
 
 /** Up to `count` of the rows [rows, headDim], evenly spaced. */

@@ -13,14 +13,20 @@ import {
   tensor,
 } from '@flashmla/tensor';
 import { DeviceCache } from './device-cache.ts';
-import type { Gate, GateInputs } from './gate.ts';
+import type { GateInputs, GateState, LearnableGate } from './gate.ts';
 import { checkK, type GateCall, withCall } from './gate-call.ts';
+import { checkState, noWeights } from './gate-state.ts';
 
 export interface SlotWeights {
   /** f32 [heads · slotCount, modelDim]: row h · slotCount + s scores a token for slot s of head h. */
   weight: HostTensor;
   /** f32 [heads · slotCount]; default 0. */
   bias?: HostTensor | undefined;
+}
+
+export interface SlotGateState extends SlotWeights {
+  readonly gate: 'slot';
+  readonly slotCount: number;
 }
 
 export interface SlotGateOptions {
@@ -41,7 +47,7 @@ export interface SlotGateOptions {
  * Self-attention only, and `select` must be given `hidden`. Random weights start as a torch.nn.Linear does: uniform in
  * ±1/√modelDim, made for the first call's modelDim and heads.
  */
-export class SlotGate implements Gate {
+export class SlotGate implements LearnableGate {
   readonly name = 'slot';
   readonly k: number | undefined;
   readonly slotCount: number;
@@ -49,7 +55,10 @@ export class SlotGate implements Gate {
   readonly needsFit = false;
   readonly #seed: number;
   readonly #cache = new DeviceCache();
+  /** What was given or learned. */
   #weights: SlotWeights | undefined;
+  /** What stands in for it. */
+  #random: SlotWeights | undefined;
 
   constructor({ k, slotCount = 32, weights, seed = 1 }: SlotGateOptions = {}) {
     if (k !== undefined) checkK(this.name, k);
@@ -63,6 +72,29 @@ export class SlotGate implements Gate {
     this.slotCount = slotCount;
     this.#weights = weights;
     this.#seed = seed;
+  }
+
+  /** Whether the gate has weights that were given or learned, not random ones. */
+  get fitted(): boolean {
+    return this.#weights !== undefined;
+  }
+
+  state(): SlotGateState {
+    if (!this.#weights) throw noWeights(this.name, 'give it weights, or calibrate it first');
+    return { gate: this.name, slotCount: this.slotCount, ...this.#weights };
+  }
+
+  load(state: GateState): void {
+    checkState(this.name, state);
+    const { slotCount, weight, bias } = state;
+    if (slotCount !== this.slotCount) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[gating] slot: the state is of ${slotCount} slots, the gate has ${this.slotCount}; make one with slotCount: ${slotCount}.`,
+      );
+    }
+    this.#cache.clear();
+    this.#weights = { weight, ...(bias && { bias }) };
   }
 
   async select(inputs: GateInputs): Promise<Selection> {
@@ -103,8 +135,8 @@ export class SlotGate implements Gate {
 
   #weightsFor(heads: number, modelDim: number): SlotWeights {
     const rows = heads * this.slotCount;
-    this.#weights ??= randomWeights(rows, modelDim, this.#seed);
-    const { weight, bias } = this.#weights;
+    const weights = this.#weights ?? this.#randomWeights(rows, modelDim);
+    const { weight, bias } = weights;
     const fits = formatShape(weight.shape) === formatShape([rows, modelDim]);
     if (!fits || (bias && formatShape(bias.shape) !== formatShape([rows]))) {
       throw new FlashMLAError(
@@ -114,11 +146,16 @@ export class SlotGate implements Gate {
           'Use a gate of its own for each model, and the slotCount its weights were made for.',
       );
     }
-    return this.#weights;
+    return weights;
+  }
+
+  #randomWeights(rows: number, modelDim: number): SlotWeights {
+    this.#random ??= randomSlotWeights(rows, modelDim, this.#seed);
+    return this.#random;
   }
 }
 
-function randomWeights(rows: number, modelDim: number, seed: number): SlotWeights {
+export function randomSlotWeights(rows: number, modelDim: number, seed: number): SlotWeights {
   const random = randomSource(seed);
   const bound = 1 / Math.sqrt(modelDim);
   return {

@@ -230,10 +230,10 @@ describe('state', () => {
   it('is checked when it is loaded', () => {
     const map = (...shape: number[]) => tensor(new Float32Array(shape.reduce((a, b) => a * b)), shape);
     const gate = new ContentGate();
-    expect(() => gate.load({ queryMap: map(2, 8, 4), keyMap: map(2, 8, 8), ranks: [4, 4] })).toThrow(
+    expect(() => gate.load({ gate: 'content', queryMap: map(2, 8, 4), keyMap: map(2, 8, 8), ranks: [4, 4] })).toThrow(
       'expected float32 [heads, headDim, rank] for both',
     );
-    expect(() => gate.load({ queryMap: map(2, 8, 4), keyMap: map(2, 8, 4), ranks: [4, 5] })).toThrow(
+    expect(() => gate.load({ gate: 'content', queryMap: map(2, 8, 4), keyMap: map(2, 8, 4), ranks: [4, 5] })).toThrow(
       'expected 2 whole numbers from 1 to 4',
     );
   });

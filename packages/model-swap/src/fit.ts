@@ -1,11 +1,12 @@
 // Fitting the content gates of a model to the queries and keys that its own layers make of sample texts.
 
-import { type FitSample, recommendK } from '@flashmla/gating';
-import { FlashMLAError, readFloat32 } from '@flashmla/tensor';
-import { contentGates, type GatedLayer } from './content-gates.ts';
+import { type ContentGate, type FitSample, recommendK } from '@flashmla/gating';
+import { FlashMLAError } from '@flashmla/tensor';
+import { contentGates, type LayerGate } from './gated-layers.ts';
 import type { EncoderLayer } from './layer.ts';
 import type { EncoderModel } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
+import { sampleLayers } from './sample-layers.ts';
 import { sampleTexts } from './sample-texts.ts';
 import type { EncodedText } from './tokenizer.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -60,7 +61,7 @@ export async function fitOnFirstUse(
   texts: readonly EncodedText[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const isLongEnough = ({ attention }: GatedLayer) =>
+  const isLongEnough = ({ attention }: LayerGate) =>
     texts.some(
       ({ ids: { length } }) => length > (attention.k ?? recommendK(length)) && length >= (attention.crossover ?? 0),
     );
@@ -87,7 +88,7 @@ async function fitUnfitted(model: EncoderModel): Promise<void> {
 
 async function fitLayers(
   model: EncoderModel,
-  gated: readonly GatedLayer[],
+  gated: readonly LayerGate<ContentGate>[],
   texts: readonly EncodedText[],
   signal?: AbortSignal,
   progress?: ProgressListener,
@@ -95,25 +96,10 @@ async function fitLayers(
   const samples = new Map<EncoderLayer, FitSample[]>(gated.map(({ layer }) => [layer, []]));
   const advance = stepper(progress, 'fit', 2 * gated.length * countTokens(texts));
   for (const text of texts) {
-    const tokens = text.ids.length;
-    await model.forward(
-      [text],
-      {
-        signal,
-        hidden: false,
-        attention: ({ dense }) => dense,
-        beforeLayer: async (layer, hidden, work) => {
-          const own = samples.get(layer);
-          if (!own) return;
-          const projected = [await layer.project(work, hidden, 'query'), await layer.project(work, hidden, 'key')];
-          const [query, key] = (await Promise.all(projected.map(readFloat32))) as [Float32Array, Float32Array];
-          work.release(...projected);
-          own.push({ query, key, tokens });
-          advance?.(tokens);
-        },
-      },
-      async () => {},
-    );
+    await sampleLayers(model, text, new Set(samples.keys()), ['query', 'key'], signal, (layer, sample) => {
+      samples.get(layer)!.push(sample);
+      advance?.(sample.tokens);
+    });
   }
   const { heads, headDim } = model.architecture;
   for (const { layer, attention, gate } of gated) {

@@ -1,21 +1,21 @@
-// Fitted gates on the disk, beside the model's own files, which stay untouched: gates.safetensors holds the maps of each
-// layer, gates.json says what they are. The two are written together and carry the same mark, so that files of two
+// Fitted gates on the disk, beside the model's own files, which stay untouched: gates.safetensors holds the tensors of each
+// layer's gate, gates.json says what they are. The two are written together and carry the same mark, so that files of two
 // different fits are not taken for one.
 
-import type { ContentGateState } from '@flashmla/gating';
+import type { GateState } from '@flashmla/gating';
 import {
   decodeSafetensors,
   encodeSafetensors,
   FlashMLAError,
   formatShape,
-  type HostTensor,
+  HostTensor,
   safetensorsMetadata,
 } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
-import { contentGates } from './content-gates.ts';
 import type { ModelFolder } from './files/model-folder.ts';
 import { nodeModules } from './files/node-folder.ts';
-import { invalidFile, isJsonObject, readJson } from './files/text-file.ts';
+import { invalidFile, isJsonObject, type JsonObject, readJson } from './files/text-file.ts';
+import { learnableGates } from './gated-layers.ts';
 import type { EncoderModel } from './model.ts';
 
 const DESCRIPTION = 'gates.json';
@@ -23,12 +23,51 @@ const TENSORS = 'gates.safetensors';
 const FORMAT = 'flashmla-gates';
 const VERSION = 1;
 
+/** What the files hold of each kind of gate. */
+interface Kind {
+  /** Whether its numbers are in the description. */
+  isDescribedBy(layer: JsonObject, heads: number): boolean;
+  /** Its tensors, f32, and their shapes; undefined = any size. */
+  tensors(sizes: GateSizes, layer: JsonObject): Readonly<Record<string, readonly (number | undefined)[]>>;
+  /** A tensor that may be missing. */
+  readonly optional?: string;
+}
+
+type GateSizes = Pick<Architecture, 'heads' | 'headDim' | 'modelDim'>;
+
+const kinds: Readonly<Partial<Record<string, Kind>>> = {
+  content: {
+    isDescribedBy: ({ ranks }, heads) => Array.isArray(ranks) && ranks.length === heads,
+    tensors: ({ heads, headDim }) => ({ queryMap: [heads, headDim, undefined], keyMap: [heads, headDim, undefined] }),
+  },
+  block: {
+    isDescribedBy: ({ block }) => Number.isSafeInteger(block),
+    tensors: ({ heads, headDim }) => ({
+      query: [heads, headDim, undefined],
+      key: [heads, 3 * headDim, undefined],
+      relativeBias: [heads, undefined],
+    }),
+    optional: 'relativeBias',
+  },
+  slot: {
+    isDescribedBy: ({ slotCount }) => Number.isSafeInteger(slotCount),
+    tensors: ({ heads, modelDim }, { slotCount }) => ({
+      weight: [heads * Number(slotCount), modelDim],
+      bias: [heads * Number(slotCount)],
+    }),
+    optional: 'bias',
+  },
+};
+
+const fits = (shape: readonly number[], expected: readonly (number | undefined)[]) =>
+  shape.length === expected.length && shape.every((size, i) => expected[i] === undefined || size === expected[i]);
+
 /** The fitted gates in `folder` by layer; empty where there are none. Raises 'invalid-file' for gates of another model. */
 export async function readGates(
   folder: ModelFolder,
-  { heads, headDim, needs }: Architecture,
-): Promise<Map<number, ContentGateState>> {
-  const gates = new Map<number, ContentGateState>();
+  { heads, headDim, modelDim, needs }: Architecture,
+): Promise<Map<number, GateState>> {
+  const gates = new Map<number, GateState>();
   const description = await readJson(folder, DESCRIPTION);
   if (!description) return gates;
   const { format, version, mark, layers } = description;
@@ -48,28 +87,30 @@ export async function readGates(
   }
   for (const [key, layer] of Object.entries(layers)) {
     const index = Number(key);
-    const ranks = isJsonObject(layer) && layer.gate === 'content' ? layer.ranks : undefined;
-    if (!needs.layers[index] || !Array.isArray(ranks) || ranks.length !== heads) {
+    const described = isJsonObject(layer) ? layer : {};
+    const kind = kinds[String(described.gate)];
+    if (!needs.layers[index] || !kind?.isDescribedBy(described, heads)) {
       throw invalidFile(
         DESCRIPTION,
-        `layer ${key} is ${JSON.stringify(layer)}; expected a content gate with ${heads} ranks for one of ` +
-          `${needs.layers.length} layers. These gates belong to another model.`,
+        `layer ${key} is ${JSON.stringify(layer)}; expected a content gate with ${heads} ranks, a block gate with its block or a ` +
+          `slot gate with its slotCount, for one of ${needs.layers.length} layers. These gates belong to another model.`,
       );
     }
-    const map = (which: string): HostTensor => {
+    const state: Record<string, unknown> = { ...described };
+    for (const [which, shape] of Object.entries(kind.tensors({ heads, headDim, modelDim }, described))) {
       const name = tensorName(index, which);
       const found = tensors.get(name);
-      const [, , rank = 0] = found?.shape ?? [];
-      if (found?.dtype !== 'float32' || formatShape(found.shape) !== formatShape([heads, headDim, rank])) {
+      if (!found && kind.optional === which) continue;
+      if (found?.dtype !== 'float32' || !fits(found.shape, shape)) {
         throw invalidFile(
           TENSORS,
           `tensor '${name}' is ${found ? `${found.dtype} ${formatShape(found.shape)}` : 'missing'}; expected float32 ` +
-            `[${heads}, ${headDim}, rank]. These gates belong to another model.`,
+            `[${shape.map((size) => size ?? 'any').join(', ')}]. These gates belong to another model.`,
         );
       }
-      return found;
-    };
-    gates.set(index, { queryMap: map('queryMap'), keyMap: map('keyMap'), ranks: ranks as number[] });
+      state[which] = found;
+    }
+    gates.set(index, state as unknown as GateState);
   }
   return gates;
 }
@@ -81,11 +122,11 @@ export async function readGates(
  */
 export async function saveGates(model: EncoderModel, directory: string): Promise<void> {
   const gates = new Map(model.gates);
-  for (const { layer, gate } of contentGates(model)) if (gate.fitted) gates.set(layer.index, gate.state());
+  for (const { layer, gate } of learnableGates(model)) if (gate.fitted) gates.set(layer.index, gate.state());
   if (gates.size === 0) {
     throw new FlashMLAError(
       'invalid-argument',
-      '[model-swap] no gate is fitted; swap attention in and call fitGates first.',
+      '[model-swap] no gate is fitted; swap attention in and call fitGates or calibrateGates first.',
     );
   }
   const node = nodeModules();
@@ -93,11 +134,11 @@ export async function saveGates(model: EncoderModel, directory: string): Promise
     throw new FlashMLAError('unsupported', '[model-swap] gates can only be saved where there is a file system.');
   }
   const tensors = new Map<string, HostTensor>();
-  const layers: Record<string, { gate: 'content'; ranks: readonly number[] }> = {};
-  for (const [index, { queryMap, keyMap, ranks }] of [...gates].sort(([a], [b]) => a - b)) {
-    tensors.set(tensorName(index, 'queryMap'), queryMap);
-    tensors.set(tensorName(index, 'keyMap'), keyMap);
-    layers[index] = { gate: 'content', ranks };
+  const layers: Record<string, object> = {};
+  for (const [index, state] of [...gates].sort(([a], [b]) => a - b)) {
+    const parts = Object.entries(state as unknown as Record<string, unknown>);
+    for (const [which, part] of parts) if (part instanceof HostTensor) tensors.set(tensorName(index, which), part);
+    layers[index] = Object.fromEntries(parts.filter(([, part]) => !(part instanceof HostTensor)));
   }
   const mark = await digest(encodeSafetensors(tensors));
   const description = { format: FORMAT, version: VERSION, mark, layers };

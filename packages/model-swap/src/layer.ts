@@ -3,7 +3,7 @@
 // Its attention is a module that can be exchanged; the dense one it came with is kept.
 
 import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
-import { ContentGate, type ContentGateState } from '@flashmla/gating';
+import { type GateState, isLearnable } from '@flashmla/gating';
 import { type Backend, type DeviceTensor, FlashMLAError, formatShape } from '@flashmla/tensor';
 import type { Architecture, LayerParts } from './architecture.ts';
 import { gatherRows, linear, norm } from './steps.ts';
@@ -21,8 +21,8 @@ export interface LayerInput {
 export interface LayerContext {
   readonly backend: Backend;
   readonly architecture: Architecture;
-  /** Fitted gates by layer, for attention that comes with an unfitted one. */
-  readonly gates: ReadonlyMap<number, ContentGateState>;
+  /** Fitted gates by layer, for attention that comes with an unfitted one of that kind. */
+  readonly gates: ReadonlyMap<number, GateState>;
 }
 
 const describe = ({ dtype, shape }: DeviceTensor) => `${dtype} ${formatShape(shape)}`;
@@ -70,7 +70,7 @@ export class EncoderLayer {
       const { backend, architecture, gates } = this.#context;
       const { gate } = module;
       const state = gates.get(this.index);
-      if (gate instanceof ContentGate && !gate.fitted && state) gate.load(state);
+      if (isLearnable(gate) && !gate.fitted && state?.gate === gate.name) gate.load(state);
       module.attach({ backend, projections: this.#parts, heads: architecture.heads });
     }
     const replaced = this.#attention;
@@ -81,8 +81,8 @@ export class EncoderLayer {
     replaced.dispose();
   }
 
-  /** The layer's queries or keys, [batch, tokens, modelDim]: the heads of a token one after the other. */
-  project(work: Workspace, hidden: DeviceTensor, which: 'query' | 'key'): Promise<DeviceTensor> {
+  /** The layer's queries, keys or values, [batch, tokens, modelDim]: the heads of a token one after the other. */
+  project(work: Workspace, hidden: DeviceTensor, which: 'query' | 'key' | 'value'): Promise<DeviceTensor> {
     return linear(work, hidden, this.#parts[which]);
   }
 

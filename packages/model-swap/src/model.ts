@@ -1,6 +1,6 @@
 // EncoderModel: a loaded model that texts run through.
 
-import type { ContentGateState } from '@flashmla/gating';
+import type { CalibrationModel, GatedLayer, GateState, LayerSample } from '@flashmla/gating';
 import {
   type Backend,
   breather,
@@ -17,8 +17,10 @@ import { planBatches } from './batches.ts';
 import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
 import type { JsonObject } from './files/text-file.ts';
 import { fitOnFirstUse } from './fit.ts';
+import { learnableGates } from './gated-layers.ts';
 import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
+import { sampleLayers } from './sample-layers.ts';
 import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
 import { unlessAborted } from './unless-aborted.ts';
 import { Workspace } from './workspace.ts';
@@ -49,7 +51,7 @@ export interface RunResult {
 }
 
 /** A loaded encoder. `loadModel` makes them. */
-export class EncoderModel implements AsyncDisposable {
+export class EncoderModel implements AsyncDisposable, CalibrationModel {
   /** config.json, as it was read. */
   readonly config: JsonObject;
   readonly backend: Backend;
@@ -59,7 +61,7 @@ export class EncoderModel implements AsyncDisposable {
   /** What its weights and activations are kept in. */
   readonly dtype: FloatDType;
   /** Fitted gates by layer: those that came with the model, and those fitted since. */
-  readonly gates: Map<number, ContentGateState>;
+  readonly gates: Map<number, GateState>;
   readonly #parts: EncoderParts<DeviceTensor>;
   readonly #ownsBackend: boolean;
   #disposed = false;
@@ -73,7 +75,7 @@ export class EncoderModel implements AsyncDisposable {
     ownsBackend: boolean;
     tokenizer: TextTokenizer;
     parts: EncoderParts<DeviceTensor>;
-    gates: Map<number, ContentGateState>;
+    gates: Map<number, GateState>;
   }) {
     this.config = init.config;
     this.architecture = init.architecture;
@@ -166,6 +168,28 @@ export class EncoderModel implements AsyncDisposable {
   /** What running texts of so many tokens takes, weights included, with sparse and with dense attention. Allocates nothing. */
   plan(tokens: number, options: Omit<PlanOptions, 'tokens' | 'backend' | 'dtype'> = {}): Promise<ModelPlan> {
     return planArchitecture(this.architecture, { ...options, tokens, backend: this.backend, dtype: this.dtype });
+  }
+
+  /** The layers that `calibrateGates` of @flashmla/gating looks at. */
+  gatedLayers(): readonly GatedLayer[] {
+    const { heads, headDim } = this.architecture;
+    return learnableGates(this).map(({ layer: { index: layer }, attention: { k }, gate }) => ({
+      ...{ layer, gate, k, heads, headDim },
+      remember: () => void this.gates.set(layer, gate.state()),
+    }));
+  }
+
+  /** What one layer's attention reads of each text under dense attention, text by text; see `calibrateGates`. */
+  async sampleLayer(
+    layer: number,
+    texts: readonly TextInput[],
+    { maxTokens, signal }: { maxTokens: number; signal?: AbortSignal | undefined },
+    use: (sample: LayerSample) => void,
+  ): Promise<void> {
+    const layers = new Set([this.encoder.layer[layer]!]);
+    for (const text of this.encode(texts, { maxTokens })) {
+      await sampleLayers(this, text, layers, ['query', 'key', 'value', 'hidden'], signal, (_, sample) => use(sample));
+    }
   }
 
   /** Gives all memory back, and ends the backend if the model opened it. */

@@ -138,5 +138,5 @@ const TYPICAL_RANK = 8;
 function typicalState({ heads, headDim }: Architecture): ContentGateState {
   const rank = Math.min(TYPICAL_RANK, headDim);
   const map = () => tensor(new Float32Array(heads * headDim * rank), [heads, headDim, rank]);
-  return { queryMap: map(), keyMap: map(), ranks: new Array<number>(heads).fill(rank) };
+  return { gate: 'content', queryMap: map(), keyMap: map(), ranks: new Array<number>(heads).fill(rank) };
 }

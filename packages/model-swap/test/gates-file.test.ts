@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FlashMLAAttention } from '@flashmla/attention';
-import { ContentGate } from '@flashmla/gating';
+import { ContentGate, calibrateGates } from '@flashmla/gating';
 import type { Backend } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fitGates, loadModel, saveGates, swapAttention } from '../src/index.ts';
@@ -44,8 +44,25 @@ describe('saveGates and loadModel', () => {
     expect(report.layers.map(({ needsFit }) => needsFit)).toEqual([false, false]);
     expect((await model.run(TEXT)).logits!.array).toEqual(logits);
     const { gate } = model.encoder.layer[0]!.attention as FlashMLAAttention;
-    expect((gate as ContentGate).ranks).toEqual(model.gates.get(0)!.ranks);
+    expect((gate as ContentGate).state()).toEqual(model.gates.get(0));
     await model.dispose();
+  });
+
+  it.each(['block', 'slot'] as const)('keep what a %s gate learned, for gates of that kind', async (gate) => {
+    const folder = await folderOf(filesOf(tinyBert()));
+    const model = await loadModel(folder, { backend });
+    swapAttention(model, { k: 16, crossover: 0, gate });
+    await calibrateGates(model, [TEXT, TEXT.slice(20)], { steps: 5 });
+    await saveGates(model, folder);
+    const { logits } = await model.run(TEXT);
+    await model.dispose();
+    const again = await loadModel(folder, { backend });
+    swapAttention(again, { k: 16, crossover: 0, gate });
+    expect((await again.run(TEXT)).logits!.array).toEqual(logits!.array);
+    // A gate of another kind goes its own way.
+    swapAttention(again, swap);
+    expect((again.encoder.layer[0]!.attention as FlashMLAAttention).gate).toMatchObject({ fitted: false });
+    await again.dispose();
   });
 
   it('write the same bytes for the same gates', async () => {

@@ -1,0 +1,227 @@
+// calibrateGates: the gates of a model learn which keys matter from the model's own dense attention.
+
+import { type Backend, breather, FlashMLAError } from '@flashmla/tensor';
+import { type Gate, isLearnable, type LearnableGate } from '../gate.ts';
+import { recommendK } from '../recommend-k.ts';
+import { Checkpoint, type CheckpointStore, type TrainedHead } from './checkpoint.ts';
+import { type GateLearning, learningOf } from './gate-learning.ts';
+import { range } from './head-learner.ts';
+import { isBetter, measureHeldOut } from './held-out.ts';
+import type { LayerDimensions, LayerSample } from './layer-sample.ts';
+import { trainHead } from './train-head.ts';
+
+/** A text, or a pair of texts. */
+export type CalibrationText = string | readonly [string, string];
+
+/** A layer whose attention has a gate. */
+export interface GatedLayer extends LayerDimensions {
+  readonly layer: number;
+  readonly gate: Gate;
+  /** Keys a query selects; undefined: by length. */
+  readonly k?: number | undefined;
+  /** Called when the gate has learned, for the model to know what it learned. */
+  remember(): void;
+}
+
+/** What `calibrateGates` asks of a model; EncoderModel of @flashmla/model-swap is one. */
+export interface CalibrationModel {
+  readonly backend: Backend;
+  gatedLayers(): readonly GatedLayer[];
+  /** Runs each text with dense attention everywhere and hands over what layer `layer` reads of it. */
+  sampleLayer(
+    layer: number,
+    texts: readonly CalibrationText[],
+    options: { maxTokens: number; signal?: AbortSignal | undefined },
+    use: (sample: LayerSample) => void,
+  ): Promise<void>;
+}
+
+export interface CalibrateOptions {
+  /** Most steps of a head; it ends earlier when held-out recall no longer rises. Default 400. */
+  steps?: number;
+  /** The largest, after the warm-up. Default 1e-3. */
+  learningRate?: number;
+  /** The same seed, texts and backend give the same gates. Default 0. */
+  seed?: number;
+  /** Tokens to use of each text, from its beginning; default 512. */
+  tokensPerText?: number;
+  /** Keeps what is done, so that an interrupted calibration goes on where it was. */
+  checkpoint?: CheckpointStore;
+  signal?: AbortSignal;
+  progress?: (progress: CalibrationProgress) => void;
+}
+
+export interface CalibrationProgress {
+  /** Heads. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface HeadCalibration {
+  readonly layer: number;
+  readonly head: number;
+  /** Share of dense attention on the selected keys, on the held-out texts; of lists, where a content gate may select lists. */
+  readonly recallBefore: number;
+  readonly recallAfter: number;
+  /** ‖sparse − dense‖ / ‖dense‖, the same. */
+  readonly errorBefore: number;
+  readonly errorAfter: number;
+  /** Steps that were made. */
+  readonly steps: number;
+  /** Whether the head keeps what it learned; if not, it was no better and is as it was. */
+  readonly kept: boolean;
+}
+
+export interface CalibrationReport {
+  /** Layer by layer, head by head. */
+  readonly layers: readonly HeadCalibration[];
+  /** Texts that were learned from, and those that were held out. */
+  readonly texts: number;
+  readonly heldOut: number;
+}
+
+const weightDecay = 0.01;
+/** Every fifth text is held out, the second first: two texts are enough. */
+const heldOutEvery = 5;
+
+/**
+ * Gates learn by distillation, the trunk frozen: for each head, KL(dense attention ‖ softmax of the gate's scores) over
+ * rows of the texts' attention, AdamW, warm-up and cosine. The rows are computed by the backend's kernels, some at a time:
+ * nothing of queries × keys is kept but the 48 rows of a text that are looked at. A ContentGate that is not fitted is
+ * fitted first (`fit`); what learning starts from is what it is compared with, and a head that comes out no better on
+ * the held-out texts, in recall and in the error of the output, keeps it.
+ *
+ * Interrupted, by the signal or by an error, gates of finished layers have learned and the others are as they were.
+ *
+ * @param model with its attention swapped; every layer with a ContentGate, BlockGate or SlotGate takes part
+ * @param texts like those the model will see, longer than k; at least two
+ * @throws FlashMLAError 'invalid-argument' where there is nothing to learn or to learn from; the signal's reason
+ */
+export async function calibrateGates(
+  model: CalibrationModel,
+  texts: readonly CalibrationText[],
+  options: CalibrateOptions = {},
+): Promise<CalibrationReport> {
+  const { steps = 400, learningRate = 1e-3, seed = 0, tokensPerText = 512, signal, progress } = options;
+  const layers = model
+    .gatedLayers()
+    .flatMap((layer) => (isLearnable(layer.gate) ? [{ ...layer, gate: layer.gate }] : []));
+  checkAll(layers.length, texts, { steps, learningRate, tokensPerText });
+  const subject = {
+    ...{ texts, steps, learningRate, seed, tokensPerText },
+    layers: layers.map(({ layer, gate, k, heads, headDim }) => [layer, gate.name, k, heads, headDim]),
+  };
+  const checkpoint = await Checkpoint.open(options.checkpoint, subject);
+  const breathe = breather(signal);
+  const total = layers.reduce((sum, { heads }) => sum + heads, 0);
+  const report: HeadCalibration[] = [];
+  progress?.({ done: 0, total });
+  let counts = { texts: 0, heldOut: 0 };
+  for (const gated of layers) {
+    const { layer, gate, heads } = gated;
+    const k = (tokens: number) => gated.k ?? recommendK(tokens);
+    const { training, heldOut } = await samplesOf(model, gated, texts, tokensPerText, k, signal);
+    counts = { texts: training.length, heldOut: heldOut.length };
+    const context = { backend: model.backend, heads, headDim: gated.headDim, k, seed, breathe };
+    const startedFitted = gate.fitted || gate.name === 'content';
+    const learning = await learningOf(gate, training, context);
+    const before = await measureHeldOut(gate, heldOut, gated, k, model.backend);
+    const trained: TrainedHead[] = [];
+    for (const head of range(heads)) {
+      const known = checkpoint.get(layer, head);
+      const settings = { steps, learningRate, weightDecay, seed: seedOf(seed, layer, head), breathe };
+      trained.push(
+        known ?? (await checkpoint.add(layer, head, await learn(learning, head, training, heldOut, settings))),
+      );
+      progress?.({ done: report.length + head + 1, total });
+    }
+    const learned = trained.map(({ parameters }) => parameters);
+    gate.load(learning.state(learned));
+    const after = await measureHeldOut(gate, heldOut, gated, k, model.backend);
+    // A gate that had no weights has nothing to go back to.
+    const kept = range(heads).map((head) => !startedFitted || isBetter(before, after, head));
+    gate.load(learning.state(learned.map((own, head) => (kept[head] ? own : learning.learner(head).start))));
+    gated.remember();
+    for (const [head, { steps: made }] of trained.entries()) {
+      const [was, is] = [before[0][head], kept[head] ? after[0][head] : before[0][head]];
+      report.push({
+        ...{ layer, head, recallBefore: was.recall, recallAfter: is.recall },
+        ...{ errorBefore: was.error, errorAfter: is.error, steps: made, kept: kept[head] },
+      });
+    }
+  }
+  return { layers: report, ...counts };
+}
+
+async function learn<Example>(
+  learning: GateLearning<Example>,
+  head: number,
+  training: readonly LayerSample[],
+  heldOut: readonly LayerSample[],
+  settings: Parameters<typeof trainHead>[3],
+): Promise<TrainedHead> {
+  const examples = async (samples: readonly LayerSample[]) => {
+    const made: Example[] = [];
+    for (const sample of samples) {
+      made.push(await learning.example(sample, head));
+      await settings.breathe();
+    }
+    return made;
+  };
+  return trainHead(learning.learner(head), await examples(training), await examples(heldOut), settings);
+}
+
+/** What the layer reads of the texts that are long enough for its gate to matter. */
+async function samplesOf(
+  model: CalibrationModel,
+  { layer, gate }: GatedLayer & { gate: LearnableGate },
+  texts: readonly CalibrationText[],
+  maxTokens: number,
+  k: (tokens: number) => number,
+  signal: AbortSignal | undefined,
+): Promise<{ training: LayerSample[]; heldOut: LayerSample[] }> {
+  const training: LayerSample[] = [];
+  const heldOut: LayerSample[] = [];
+  const none = new Float32Array(0);
+  await model.sampleLayer(layer, texts, { maxTokens, signal }, (sample) => {
+    if (sample.tokens <= k(sample.tokens)) return;
+    const number = training.length + heldOut.length;
+    if (number % heldOutEvery === 1) heldOut.push(sample);
+    // The values, and the hidden states for most gates, only measurements read: most of the memory.
+    else training.push({ ...sample, value: none, hidden: gate.needsHidden ? sample.hidden : none });
+  });
+  if (training.length > 0 && heldOut.length > 0) return { training, heldOut };
+  throw new FlashMLAError(
+    'invalid-argument',
+    `[gating] ${training.length + heldOut.length} of ${texts.length} texts have more tokens than the gate of layer ${layer} selects keys; at least two ` +
+      'are needed, one to learn from and one to see whether it helped. Give longer texts, or a smaller k.',
+  );
+}
+
+function checkAll(
+  gates: number,
+  texts: readonly CalibrationText[],
+  numbers: { steps: number; learningRate: number; tokensPerText: number },
+): void {
+  if (gates === 0) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      '[gating] there is no gate to calibrate; swap attention in with a content, block or slot gate first.',
+    );
+  }
+  if (!Array.isArray(texts) || texts.length < 2) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[gating] calibration was given ${Array.isArray(texts) ? `${texts.length} texts` : typeof texts}; expected a list of at least two.`,
+    );
+  }
+  for (const [name, value] of Object.entries(numbers)) {
+    if (Number.isFinite(value) && value > 0 && (name === 'learningRate' || Number.isSafeInteger(value))) continue;
+    const expected = name === 'learningRate' ? 'a number > 0' : 'a whole number ≥ 1';
+    throw new FlashMLAError('invalid-argument', `[gating] calibration: ${name} is ${value}; expected ${expected}.`);
+  }
+}
+
+/** Each head draws its own rows and texts. */
+const seedOf = (seed: number, layer: number, head: number) =>
+  Math.imul(Math.imul(seed + 1, 1000003) + layer, 1009) + head;

@@ -1,0 +1,158 @@
+// calibrateGates as a whole: that gates learn, that the same seed gives the same, that an interruption loses nothing, and
+// what is refused.
+
+import { provider } from '@flashmla/kernels-cpu';
+import type { Backend } from '@flashmla/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  BlockGate,
+  type CalibrationReport,
+  type CheckpointStore,
+  ContentGate,
+  calibrateGates,
+  type LearnableGate,
+  SlotGate,
+  StaticGate,
+} from '../../src/index.ts';
+import { fakeModel, texts } from './fake-model.ts';
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await provider.open({ threads: 2 });
+});
+afterAll(() => backend.dispose());
+
+const mean = (report: CalibrationReport, which: 'recallBefore' | 'recallAfter' | 'errorBefore' | 'errorAfter') =>
+  report.layers.reduce((sum, head) => sum + head[which], 0) / report.layers.length;
+
+function memoryStore(): CheckpointStore & { bytes: Uint8Array | undefined } {
+  return {
+    bytes: undefined,
+    async load() {
+      return this.bytes;
+    },
+    async save(bytes) {
+      this.bytes = bytes;
+    },
+  };
+}
+
+describe('learning', () => {
+  it('brings a content gate of few dimensions closer than the closed form, where heads are sharp', async () => {
+    const gate = new ContentGate({ rank: 4, shape: 'lists' });
+    const { model, remembered } = fakeModel(backend, { gate, k: 16, sharpness: 1.5 });
+    const report = await calibrateGates(model, texts, { learningRate: 3e-3 });
+    expect(report).toMatchObject({ texts: 8, heldOut: 2 });
+    expect(mean(report, 'recallAfter')).toBeGreaterThan(mean(report, 'recallBefore'));
+    expect(mean(report, 'errorAfter')).toBeLessThan(0.95 * mean(report, 'errorBefore'));
+    expect(remembered).toEqual([0]);
+  });
+
+  it('teaches a slot gate, which knows nothing before', async () => {
+    const gate = new SlotGate({ slotCount: 12 });
+    const { model } = fakeModel(backend, { gate, k: 24 });
+    const report = await calibrateGates(model, texts, { learningRate: 1e-2 });
+    // Random slots hold k of all tokens.
+    expect(mean(report, 'recallBefore')).toBeLessThan((24 / 160) * 1.2);
+    expect(mean(report, 'recallAfter')).toBeGreaterThan(mean(report, 'recallBefore') + 0.15);
+    expect(gate.fitted).toBe(true);
+  });
+
+  it('gives a block gate weights that select at least as well as mean queries and keys', async () => {
+    const gate = new BlockGate({ block: 8 });
+    const { model } = fakeModel(backend, { gate, k: 40 });
+    const report = await calibrateGates(model, texts, { learningRate: 1e-2 });
+    expect(mean(report, 'recallAfter')).toBeGreaterThan(mean(report, 'recallBefore'));
+    expect(gate.state()).toMatchObject({ gate: 'block', block: 8 });
+  });
+
+  it('leaves a head as it was that comes out no better', async () => {
+    const gate = new ContentGate({ rank: 8 });
+    const { model } = fakeModel(backend, { gate, k: 16 });
+    const report = await calibrateGates(model, texts, { steps: 25, learningRate: 10 });
+    for (const head of report.layers) {
+      expect(head).toMatchObject({ kept: false, recallAfter: head.recallBefore, errorAfter: head.errorBefore });
+    }
+    const untouched = new ContentGate({ rank: 8 });
+    await calibrateGates(fakeModel(backend, { gate: untouched, k: 16 }).model, texts, {
+      steps: 1,
+      learningRate: 1e-12,
+    });
+    expect(gate.state()).toEqual(untouched.state());
+  });
+});
+
+describe('the same seed', () => {
+  const run = async (options: Parameters<typeof calibrateGates>[2], gate: LearnableGate = new SlotGate()) => {
+    const report = await calibrateGates(fakeModel(backend, { gate, k: 16 }).model, texts, { steps: 50, ...options });
+    return { report, state: gate.state() };
+  };
+
+  it('gives the same gates, another seed others', async () => {
+    const first = await run({ seed: 3 });
+    expect(await run({ seed: 3 })).toEqual(first);
+    expect((await run({ seed: 4 })).state).not.toEqual(first.state);
+  });
+
+  it('gives the same after an interruption', async () => {
+    const whole = await run({});
+    const checkpoint = memoryStore();
+    const stop = new AbortController();
+    const interrupted = run({
+      checkpoint,
+      signal: stop.signal,
+      progress: ({ done }) => done === 1 && stop.abort(new Error('stopped')),
+    });
+    await expect(interrupted).rejects.toThrow('stopped');
+    expect(checkpoint.bytes).toBeDefined();
+    const heads: number[] = [];
+    const resumed = await run({ checkpoint, progress: ({ done }) => heads.push(done) });
+    expect(resumed).toEqual(whole);
+    expect(heads).toEqual([0, 1, 2]);
+  });
+
+  it('refuses a checkpoint of another calibration', async () => {
+    const checkpoint = memoryStore();
+    await run({ checkpoint });
+    await expect(run({ checkpoint, seed: 9 })).rejects.toThrow('the checkpoint is of a calibration with other texts');
+  });
+});
+
+describe('refuses', () => {
+  const calibrate = (gate: LearnableGate, k: number, given: unknown, options = {}) =>
+    calibrateGates(fakeModel(backend, { gate, k }).model, given as string[], options);
+
+  it('a model without a gate that learns', async () => {
+    const { model } = fakeModel(backend, { gate: new StaticGate() as never, k: 8 });
+    await expect(calibrateGates(model, texts)).rejects.toThrow('[gating] there is no gate to calibrate');
+  });
+
+  it('too few texts, and texts that are all shorter than k', async () => {
+    await expect(calibrate(new SlotGate(), 8, ['1'])).rejects.toThrow(
+      'was given 1 texts; expected a list of at least two',
+    );
+    await expect(calibrate(new SlotGate(), 8, 'one')).rejects.toThrow('was given string; expected a list');
+    await expect(calibrate(new SlotGate(), 500, texts)).rejects.toThrow(
+      '0 of 10 texts have more tokens than the gate of layer 0 selects keys',
+    );
+  });
+
+  it('numbers that make no sense', async () => {
+    await expect(calibrate(new SlotGate(), 8, texts, { steps: 0 })).rejects.toThrow(
+      'steps is 0; expected a whole number',
+    );
+    await expect(calibrate(new SlotGate(), 8, texts, { learningRate: Number.NaN })).rejects.toThrow(
+      'learningRate is NaN; expected a number > 0',
+    );
+  });
+
+  it('the state of another kind of gate', async () => {
+    const slot = new SlotGate();
+    await calibrate(slot, 16, texts, { steps: 1 });
+    expect(() => new ContentGate().load(slot.state())).toThrow(
+      "[gating] content: the state is that of a 'slot' gate; expected what state() of a 'content' gate gave.",
+    );
+    expect(() => new SlotGate({ slotCount: 4 }).load(slot.state())).toThrow('the state is of 32 slots, the gate has 4');
+    expect(() => new BlockGate().state()).toThrow('there is nothing to store yet');
+  });
+});
