@@ -12,7 +12,6 @@ export {
   type HeadCalibration,
 } from './calibration/calibrate-gates.ts';
 export type { CheckpointStore } from './calibration/checkpoint.ts';
-export type { LayerSample } from './calibration/layer-sample.ts';
 export { ContentGate, type ContentGateOptions } from './content-gate.ts';
 export type { ContentShape } from './content-selection.ts';
 export { createGate, type GateOptions, gateNames } from './create-gate.ts';
@@ -20,6 +19,13 @@ export type { FitDimensions, FitOptions, FitSample } from './fit-samples.ts';
 export type { FitWeights } from './fit-weights.ts';
 export { type Gate, type GateInputs, type GateName, type GateState, isLearnable, type LearnableGate } from './gate.ts';
 export type { ContentGateState } from './gate-space.ts';
+export {
+  type HeadQualities,
+  type LayerDimensions,
+  type LayerSample,
+  type MeasureGateOptions,
+  measureGate,
+} from './measure-gate.ts';
 export { OracleGate, type OracleGateOptions } from './oracle-gate.ts';
 export { measureSelection, type Quality, type RecallInputs, type SelectionQuality } from './recall.ts';
 export { recommendK } from './recommend-k.ts';

@@ -7,6 +7,7 @@ export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveGates } from './gates-file.ts';
 export type { EncoderLayer } from './layer.ts';
 export { type LoadOptions, loadModel } from './load.ts';
+export { type GateMeasure, type MeasureGatesOptions, measureGates } from './measure-gates.ts';
 export { EncoderModel, type RunOptions, type RunResult } from './model.ts';
 export { type ModelPlan, type PlanOptions, planModel, problemsOf } from './plan.ts';
 export type { Progress, ProgressListener } from './progress.ts';

@@ -2,12 +2,12 @@
 
 import { type Backend, breather, FlashMLAError } from '@flashmla/tensor';
 import { type Gate, isLearnable, type LearnableGate } from '../gate.ts';
+import type { LayerDimensions, LayerSample } from '../measure-gate.ts';
 import { recommendK } from '../recommend-k.ts';
 import { Checkpoint, type CheckpointStore, type TrainedHead } from './checkpoint.ts';
 import { type GateLearning, learningOf } from './gate-learning.ts';
 import { range } from './head-learner.ts';
 import { isBetter, measureHeldOut } from './held-out.ts';
-import type { LayerDimensions, LayerSample } from './layer-sample.ts';
 import { trainHead } from './train-head.ts';
 
 /** A text, or a pair of texts. */

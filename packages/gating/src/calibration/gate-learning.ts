@@ -6,12 +6,13 @@ import { ContentGate } from '../content-gate.ts';
 import type { GateState, LearnableGate } from '../gate.ts';
 import { joinHeads } from '../gate-space.ts';
 import { solveHead } from '../head-solution.ts';
+import type { LayerDimensions, LayerSample } from '../measure-gate.ts';
 import { centred, MomentSum } from '../moments.ts';
 import { randomSlotWeights, type SlotGate } from '../slot-gate.ts';
 import { type BlockExample, BlockLearner, blockExample } from './block-learner.ts';
 import { type ContentExample, ContentLearner, contentExample } from './content-learner.ts';
 import { type HeadLearner, range } from './head-learner.ts';
-import { headInputs, type LayerDimensions, type LayerSample, rowsOf } from './layer-sample.ts';
+import { headInputs, rowsOf } from './layer-sample.ts';
 import { type SlotExample, SlotLearner, slotExample } from './slot-learner.ts';
 
 export interface GateLearning<Example> {

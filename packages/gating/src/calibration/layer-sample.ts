@@ -1,23 +1,9 @@
-// What a layer's attention reads of one text under dense attention, in host memory.
+// Rows and heads of what a layer reads of a text.
 
 import { evenly } from '../evenly.ts';
+import type { LayerDimensions, LayerSample } from '../measure-gate.ts';
 import type { HeadInputs } from './attention-rows.ts';
 import { range } from './head-learner.ts';
-
-export interface LayerSample {
-  readonly tokens: number;
-  /** [tokens, heads, headDim], as key and value */
-  readonly query: Float32Array;
-  readonly key: Float32Array;
-  readonly value: Float32Array;
-  /** [tokens, modelDim]: what they were projected from. */
-  readonly hidden: Float32Array;
-}
-
-export interface LayerDimensions {
-  readonly heads: number;
-  readonly headDim: number;
-}
 
 const rowsPerText = 48;
 

@@ -1,0 +1,89 @@
+// How well the gates of a swapped model select, layer by layer and head by head, beside the best and the plainest there is.
+
+import { FlashMLAAttention } from '@flashmla/attention';
+import { type LayerSample, measureGate, OracleGate, recommendK, StaticGate } from '@flashmla/gating';
+import { fitOnFirstUse } from './fit.ts';
+import type { EncoderModel } from './model.ts';
+import { type ProgressListener, stepper } from './progress.ts';
+import { sampleLayers } from './sample-layers.ts';
+import type { TextInput } from './tokenizer.ts';
+
+export interface GateMeasure {
+  readonly layer: number;
+  readonly head: number;
+  /** Share of dense attention on the selected keys; mean over the queries of a text, then over the texts. */
+  readonly recall: number;
+  /** The same for the true top k of the logits (OracleGate): no list of k keys holds more. */
+  readonly oracleRecall: number;
+  /** The same for a window and the first token (StaticGate): what needs no gate. */
+  readonly staticRecall: number;
+  /** ‖sparse − dense‖ ÷ ‖dense‖ of the attention's output on the same input. */
+  readonly error: number;
+}
+
+export interface MeasureGatesOptions {
+  signal?: AbortSignal;
+  progress?: ProgressListener;
+}
+
+/**
+ * Measures the gate of every swapped layer on what the layer reads under dense attention, at the k in use. Texts of k
+ * tokens or fewer are left out: they run dense. No entries where none is longer.
+ */
+export async function measureGates(
+  model: EncoderModel,
+  texts: string | readonly TextInput[],
+  { signal, progress }: MeasureGatesOptions = {},
+): Promise<GateMeasure[]> {
+  const encoded = model.encode(texts);
+  await fitOnFirstUse(model, encoded, signal);
+  const { heads, headDim } = model.architecture;
+  const swapped = model.encoder.layer.flatMap((layer) =>
+    layer.attention instanceof FlashMLAAttention ? [{ layer, attention: layer.attention }] : [],
+  );
+  const sums = new Map(swapped.map(({ layer }) => [layer, { texts: 0, heads: emptySums(heads) }]));
+  const advance = stepper(progress, 'verify', encoded.length);
+  for (const text of encoded) {
+    const samples: { attention: FlashMLAAttention; sum: { texts: number; heads: Sum[] }; sample: LayerSample }[] = [];
+    await sampleLayers(
+      model,
+      text,
+      new Set(sums.keys()),
+      ['query', 'key', 'value', 'hidden'],
+      signal,
+      (layer, sample) =>
+        samples.push({ attention: layer.attention as FlashMLAAttention, sum: sums.get(layer)!, sample }),
+    );
+    for (const { attention, sum, sample } of samples) {
+      const k = attention.k ?? recommendK(sample.tokens);
+      if (sample.tokens <= k) continue;
+      const options = { backend: model.backend, heads, headDim, k: () => k, signal };
+      using oracle = new OracleGate();
+      using fixed = new StaticGate();
+      const own = await measureGate(attention.gate, [sample], options);
+      const best = await measureGate(oracle, [sample], options);
+      const plain = await measureGate(fixed, [sample], options);
+      sum.texts++;
+      sum.heads.forEach((head, i) => {
+        head.recall += own[i]!.recall;
+        head.error += own[i]!.error;
+        head.oracleRecall += best[i]!.recall;
+        head.staticRecall += plain[i]!.recall;
+      });
+    }
+    advance?.(1);
+  }
+  return [...sums].flatMap(([layer, { texts: count, heads: all }]) =>
+    count === 0
+      ? []
+      : all.map((sum, head) => ({
+          ...{ layer: layer.index, head, recall: sum.recall / count, oracleRecall: sum.oracleRecall / count },
+          ...{ staticRecall: sum.staticRecall / count, error: sum.error / count },
+        })),
+  );
+}
+
+type Sum = Record<'recall' | 'oracleRecall' | 'staticRecall' | 'error', number>;
+
+const emptySums = (heads: number): Sum[] =>
+  Array.from({ length: heads }, () => ({ recall: 0, oracleRecall: 0, staticRecall: 0, error: 0 }));
