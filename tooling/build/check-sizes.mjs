@@ -13,6 +13,7 @@ const budgets = {
   '@flashmla/kernels-webgl': 23,
   '@flashmla/kernels-cuda': 21,
   '@flashmla/backend': 11,
+  '@flashmla/evaluation': 7,
   '@flashmla/gating': 16,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 25,

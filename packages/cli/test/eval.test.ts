@@ -1,14 +1,19 @@
+import { loadModel, type TextInput } from '@flashmla/model-swap';
 import { describe, expect, it } from 'vitest';
+import { filesOf, folderOf, tinyBert } from '../../model-swap/test/support/tiny-models.ts';
 import { failureOf, flashmla, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
 interface EvalJson {
+  task: string | null;
+  truncated: number;
   results: {
     attention: string;
     gate: string | null;
     k: number | null;
     examples: number;
-    accuracy: number;
-    agreement: number;
+    accuracy: number | null;
+    metrics: Record<string, number>;
+    agreement: number | null;
     recall: number;
     error: number;
     measuredExamples: number;
@@ -34,7 +39,7 @@ describe('flashmla eval', slow, () => {
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 4 }),
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 8 }),
     ]);
-    expect(results[0]!.accuracy).toBe(1);
+    expect(results[0]).toMatchObject({ accuracy: 1, metrics: { accuracy: 1 } });
     for (const { recall, error, accuracy, agreement } of results.slice(1)) {
       expect(recall).toBeGreaterThan(0.05);
       expect(recall).toBeLessThan(1);
@@ -54,11 +59,11 @@ describe('flashmla eval', slow, () => {
     expect(results).toEqual([expect.objectContaining({ gate: 'static', k: 100, examples: 2, ...same })]);
   });
 
-  it('has no accuracy for rows with scores, but all else', async () => {
+  it('has no accuracy and no metrics for scores where the model gives labels, but all else', async () => {
     const file = await folder.write('scores.jsonl', lines([{ a: rows[0]!.text, b: rows[1]!.text, score: 4.5 }]));
     const args = ['eval', '--model', model, '--data', file, '--attention', 'dense'];
     const { results } = await flashmlaJson<EvalJson>(...args);
-    expect(results).toEqual([expect.objectContaining({ accuracy: null, agreement: 1, examples: 1 })]);
+    expect(results).toEqual([expect.objectContaining({ accuracy: null, metrics: {}, agreement: 1, examples: 1 })]);
     expect((await flashmla(...args)).stdout).toMatch(/dense +– +all +– +100\.00 %/);
   });
 
@@ -70,8 +75,8 @@ describe('flashmla eval', slow, () => {
   });
 
   it.each([
-    ['no label', { text: 'fine' }, /row\.jsonl:2 has no label/],
-    ['a score that is none', { text: 'fine', score: 'high' }, /row\.jsonl:2 has no label/],
+    ['no label', { text: 'fine' }, /row\.jsonl:2 has no label and no score/],
+    ['a score in its place', { text: 'fine', score: 3 }, /row\.jsonl:2 has a score; expected a label/],
     [
       'a label that the model does not have',
       { text: 'fine', label: 'neutral' },
@@ -90,5 +95,71 @@ describe('flashmla eval', slow, () => {
     const empty = await folder.write('empty.jsonl', '\n');
     expect(await failureOf('eval', '--model', model, '--data', empty)).toMatch(/empty\.jsonl has no rows/);
     expect(await failureOf('eval', '--model', model, '--data', empty, '--k', '16,two')).toMatch(/--k is 'two'/);
+  });
+});
+
+const pairs = [
+  ['the film was good', 'a good film', 'entailment'],
+  ['the film was very very bad', 'not good', 'not_entailment'],
+  ['good', 'the film was not bad', 'not_entailment'],
+  // Longer than the 48 tokens that the model takes.
+  ['the film was good and '.repeat(12), 'very '.repeat(30), 'entailment'],
+] as const;
+
+describe('flashmla eval on tasks', slow, () => {
+  it("runs pairs of a GLUE folder as the model's tokenizer joins and cuts them", async () => {
+    const tiny = await folderOf(filesOf(tinyBert(7, undefined, { 0: 'not_entailment', 1: 'entailment' })));
+    const rte = ['index\tsentence1\tsentence2\tlabel', ...pairs.map((pair, index) => [index, ...pair].join('\t'))];
+    const data = await folderOf({ 'dev.tsv': `${rte.join('\n')}\n` });
+    const json = await flashmlaJson<EvalJson>('eval', '--model', tiny, '--data', data, '--k', '8');
+    expect(json).toMatchObject({ task: 'rte', truncated: 1 });
+    await using loaded = await loadModel(tiny);
+    const { labels } = await loaded.run(pairs.map(([a, b]): TextInput => [a, b]));
+    const accuracy = labels!.filter((label, index) => label === pairs[index]![2]).length / pairs.length;
+    expect(json.results.map(({ attention }) => attention)).toEqual(['dense', 'sparse']);
+    expect(json.results[0]).toMatchObject({ accuracy, metrics: { accuracy }, agreement: 1 });
+    expect((await flashmla('eval', '--model', tiny, '--data', data, '--k', '8')).stdout).toMatch(
+      /^4 examples of rte in float32 .*\n1 of them longer than the 48 tokens/,
+    );
+  });
+
+  it('correlates scores with the output of a model that has one', async () => {
+    const tiny = await folderOf(filesOf(tinyBert(8, undefined, { 0: 'score' })));
+    const scored = await folder.write('pairs.jsonl', lines(pairs.map(([a, b], index) => ({ a, b, score: index }))));
+    const args = ['eval', '--model', tiny, '--data', scored, '--k', '8'];
+    const { task, results } = await flashmlaJson<EvalJson>(...args);
+    expect(task).toBeNull();
+    expect(await flashmlaJson<EvalJson>(...args, '--task', 'stsb')).toMatchObject({ task: 'stsb' });
+    for (const { accuracy, agreement, metrics } of results) {
+      expect({ accuracy, agreement }).toEqual({ accuracy: null, agreement: null });
+      expect(Object.keys(metrics)).toEqual(['pearson', 'spearman']);
+      for (const value of Object.values(metrics)) expect(Math.abs(value)).toBeLessThanOrEqual(1);
+    }
+    expect((await flashmla(...args)).stdout).toMatch(
+      /pearson +spearman +accuracy +as dense.*\ndense +– +all +-?\d\.\d{4}/,
+    );
+  });
+
+  it('has the metrics of the task that is named', async () => {
+    const file = await folder.write('rows.jsonl', lines(rows.map(({ text, a, label }) => ({ a: text ?? a, label }))));
+    const args = ['eval', '--model', model, '--data', file, '--attention', 'dense'];
+    const imdb = await flashmlaJson<EvalJson>(...args, '--task', 'imdb');
+    expect(imdb).toMatchObject({ task: 'imdb', truncated: 0, results: [{ accuracy: 1, metrics: { accuracy: 1 } }] });
+    const labels = await folder.write('labels.jsonl', lines([rows[0]!, rows[1]!]));
+    const cola = ['eval', '--model', model, '--data', labels, '--attention', 'dense', '--task', 'cola'];
+    expect(await flashmlaJson<EvalJson>(...cola)).toMatchObject({
+      results: [{ accuracy: 1, metrics: { matthews: 1 } }],
+    });
+  });
+
+  it('fails for a task that is none, and one that the model or the data is not made for', async () => {
+    const file = await folder.write('rows.jsonl', lines(rows));
+    const args = ['eval', '--model', model, '--data', file, '--task'];
+    expect(await failureOf(...args, 'sst3')).toMatch(/--task is 'sst3'; expected one of sst2, cola/);
+    expect(await failureOf(...args, 'rte')).toMatch(/rows\.jsonl:1 has one text; rte is about two/);
+    const scored = await folder.write('scored.jsonl', lines([{ a: 'x', b: 'y', score: 1 }]));
+    expect(await failureOf('eval', '--model', model, '--data', scored, '--task', 'stsb')).toMatch(
+      /the model has 2 labels; stsb takes one output/,
+    );
   });
 });

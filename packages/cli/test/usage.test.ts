@@ -8,7 +8,7 @@ describe('flashmla', slow, () => {
     for (const args of [[], ['--help']]) {
       const { code, stdout } = await flashmla(...args);
       expect(code).toBe(0);
-      for (const name of ['doctor', 'run', 'eval', 'bench', 'plan', 'profile'])
+      for (const name of ['doctor', 'run', 'eval', 'score-squad', 'bench', 'plan', 'profile'])
         expect(stdout).toContain(`flashmla ${name}`);
     }
     const { code, stdout } = await flashmla('run', '--text', '--help');
@@ -22,7 +22,11 @@ describe('flashmla', slow, () => {
   });
 
   it.each([
-    ['a command that is none', ['benhc'], /no command 'benhc'; the commands are doctor, run, eval, bench, plan/],
+    [
+      'a command that is none',
+      ['benhc'],
+      /no command 'benhc'; the commands are doctor, run, eval, score-squad, bench, plan/,
+    ],
     [
       'an option that is none',
       ['plan', '--token', '8'],

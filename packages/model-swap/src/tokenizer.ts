@@ -165,7 +165,8 @@ function frameOf(tokenizer: Tokenizer, pair: boolean): Frame {
 
 /**
  * How many tokens to keep of each text so that they fit into `room`: tokens go from the end of the longer one first, as
- * Hugging Face's 'longest_first' does.
+ * 'longest_first' does in Hugging Face's tokenizers (truncation.rs): of two that both must be cut, the longer keeps the odd
+ * token, and the second if they are equally long.
  */
 function fit(lengths: readonly number[], room: number): number[] {
   const [first = 0, second] = lengths;
@@ -175,7 +176,7 @@ function fit(lengths: readonly number[], room: number): number[] {
   if (Math.min(first, second) <= half) {
     return first > second ? [room - second, second] : [first, room - first];
   }
-  return first >= second ? [room - half, half] : [half, room - half];
+  return first > second ? [room - half, half] : [half, room - half];
 }
 
 function describe(value: unknown): string {

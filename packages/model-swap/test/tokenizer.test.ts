@@ -59,6 +59,22 @@ describe('TextTokenizer', () => {
     expect(truncated).toBe(true);
   });
 
+  // The cases of truncate_encodings_longest_first in Hugging Face's tokenizers, which keep 7 tokens.
+  it.each([
+    [0, 8, 0, 7],
+    [2, 8, 2, 5],
+    [4, 4, 3, 4],
+    [4, 8, 3, 4],
+    [8, 2, 5, 2],
+    [8, 4, 4, 3],
+    [8, 8, 3, 4],
+  ])('keeps of %i and %i tokens as many as the reference: %i and %i', (first, second, keptFirst, keptSecond) => {
+    const words = (count: number) => 'good '.repeat(count);
+    const { ids } = wordPiece(7 + 3).encode([words(first), words(second)]);
+    const expected = `[CLS] ${words(keptFirst)}[SEP] ${words(keptSecond)}[SEP]`;
+    expect(spell(wordPiece(), ids)).toBe(expected);
+  });
+
   it('reads no more of a very long text than it needs', () => {
     const tokenizer = wordPiece(50);
     const words = 'the film was very bad and ';

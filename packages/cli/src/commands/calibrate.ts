@@ -2,10 +2,10 @@
 
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readTexts } from '@flashmla/evaluation';
 import { type CheckpointStore, calibrateGates, type HeadCalibration } from '@flashmla/gating';
 import { saveGates, swapAttention } from '@flashmla/model-swap';
 import { command } from '../command.ts';
-import { readTexts } from '../data.ts';
 import { badInput } from '../errors.ts';
 import { withModel } from '../opening.ts';
 import {

@@ -1,9 +1,24 @@
 // flashmla eval: what sparse attention costs in accuracy, on labelled texts, against the same model with dense attention.
 
+import {
+  accuracy,
+  type Dataset,
+  type Example,
+  type MetricName,
+  measure,
+  predictor,
+  readDataset,
+  taskNames,
+} from '@flashmla/evaluation';
 import type { GateName } from '@flashmla/gating';
-import { type EncoderModel, restoreAttention, swapAttention, verifySwap } from '@flashmla/model-swap';
+import {
+  type EncoderModel,
+  type GateMeasure,
+  measureGates,
+  restoreAttention,
+  swapAttention,
+} from '@flashmla/model-swap';
 import { type Context, command } from '../command.ts';
-import { type LabelledText, readLabelledTexts } from '../data.ts';
 import { badInput } from '../errors.ts';
 import { withModel } from '../opening.ts';
 import {
@@ -13,6 +28,7 @@ import {
   dtypeOption,
   gateOption,
   modelOption,
+  parseChoice,
   parseChoices,
   parseGate,
   parseWhole,
@@ -20,24 +36,38 @@ import {
   required,
   threadsOption,
 } from '../options.ts';
-import { formatMs, formatPercent, none, table } from '../output.ts';
+import { type Column, formatMs, formatPercent, none, table } from '../output.ts';
 
 /** Examples that recall and error are measured on: each costs a dense run beside the sparse one. */
 const mostMeasured = 64;
 
-interface Result {
+/** How well the gates selected, mean over the heads of all layers, each on the queries, keys and values of dense attention. */
+interface Fidelity {
+  /** Attention mass on the selected keys. */
+  readonly recall: number;
+  /** The same for the true top K: no list of K keys holds more. */
+  readonly oracleRecall: number;
+  /** The same for a window and the first token, which needs no gate. */
+  readonly staticRecall: number;
+  /** ‖sparse − dense‖ ÷ ‖dense‖ of a layer's attention. */
+  readonly error: number;
+  /** The same for each head; empty for dense attention. */
+  readonly layers: readonly GateMeasure[];
+}
+
+const lossless = { recall: 1, oracleRecall: 1, staticRecall: 1, error: 0 };
+
+interface Result extends Fidelity {
   readonly attention: AttentionKind;
   readonly gate: GateName | null;
   readonly k: number | null;
   readonly examples: number;
   /** Share of labels that are the data's; null where rows have scores instead. */
   readonly accuracy: number | null;
-  /** Share of labels that are those of dense attention. */
-  readonly agreement: number;
-  /** Attention mass on the selected keys, mean over the layers. */
-  readonly recall: number;
-  /** ‖sparse − dense‖ ÷ ‖dense‖ of a layer's attention, both on the same input, mean over the layers. */
-  readonly error: number;
+  /** The task's own; in JSON, null where one is not defined, as a correlation with equal scores. */
+  readonly metrics: Partial<Record<MetricName, number>>;
+  /** Share of labels that are those of dense attention; null for a model that gives a score. */
+  readonly agreement: number | null;
   /** Examples that recall and error were measured on, spread evenly over the data; those of k tokens or fewer count for neither. */
   readonly measuredExamples: number;
   /** Of the run over all examples. */
@@ -47,17 +77,24 @@ interface Result {
 export const evaluate = command({
   name: 'eval',
   summary: 'Accuracy on labelled texts with dense and with sparse attention, and how well they agree.',
-  usage: '--model DIR --data F.jsonl [--limit N] [--attention dense,sparse] [--k 16,32,64] [--gate G]',
+  usage: '--model DIR --data F [--task NAME] [--limit N] [--attention dense,sparse] [--k 16,32,64] [--gate G]',
   details:
     'Sparse attention is forced at every length here. agreement: share of labels equal to dense. recall: attention mass\n' +
-    `on the selected keys. error: relative output error of the attention layers; recall and error on at most ${mostMeasured}\n` +
-    'examples, spread evenly. A text of K tokens or fewer is dense by definition. Rows with scores have no accuracy.',
+    'on the selected keys; oracle, static: the same for the true top K, and for a window and the first token. error: relative\n' +
+    `output error of the attention layers. All four on at most ${mostMeasured} examples, spread evenly. A text of K tokens or fewer\n` +
+    'is dense by definition. A task has its own metrics: cola matthews,\n' +
+    'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows with scores have no accuracy.',
   options: {
     model: modelOption,
     data: {
       type: 'string',
       value: 'F',
-      description: 'JSONL of { text, label } or { a, b?, label | score }; label: number or name',
+      description: 'JSONL of { text, label } or { a, b?, label | score }; or a folder of GLUE as it is downloaded',
+    },
+    task: {
+      type: 'string',
+      value: 'NAME',
+      description: `what rows are about: ${taskNames.join(', ')}; default: told by GLUE's files, else label or score`,
     },
     limit: { type: 'string', value: 'N', description: 'examples to take from the start; default: all' },
     attention: { type: 'string', value: 'KINDS', description: 'of dense, sparse; default: dense,sparse' },
@@ -70,19 +107,29 @@ export const evaluate = command({
 
   async run(values, context) {
     const data = required('data', values.data, 'reviews.jsonl');
+    const task = values.task === undefined ? undefined : parseChoice('task', values.task, taskNames);
     const kinds = parseChoices('attention', values.attention ?? 'dense,sparse', attentionKinds);
     const ks = parseWholes('k', values.k ?? '16,32,64', 1);
     const gate = parseGate(values.gate);
     const limit = parseWhole('limit', values.limit, 1);
     return withModel(values, context, async (model) => {
-      if (model.labels.length < 2) {
-        throw badInput('this model has no labels to choose from; eval needs a model with a classification head.');
+      if (model.labels.length === 0) {
+        throw badInput('this model has no labels and no score; eval needs a model with a classification head.');
       }
-      const examples = await readLabelledTexts(data, model.labels, limit);
-      const results = await evaluateAll(model, examples, { kinds, ks, gate }, context);
+      const dataset = await readDataset(data, {
+        labels: model.labels,
+        ...(task !== undefined && { task }),
+        ...(limit !== undefined && { limit }),
+      });
+      const { truncated, results } = await evaluateAll(model, dataset, { kinds, ks, gate }, context);
+      const { backend, dtype } = model;
+      const title = `${dataset.examples.length} examples${dataset.task.name ? ` of ${dataset.task.name}` : ''}`;
+      const cut = `${truncated} of them longer than the ${model.tokenizer.maxTokens} tokens that the model takes, and cut\n`;
       return {
-        json: { backend: model.backend.name, dtype: model.dtype, results },
-        text: `${examples.length} examples in ${model.dtype} on ${model.backend.name}: ${model.backend.device.description}\n\n${table(columns, results)}`,
+        json: { backend: backend.name, dtype, task: dataset.task.name ?? null, truncated, results },
+        text:
+          `${title} in ${dtype} on ${backend.name}: ${backend.device.description}\n${truncated > 0 ? cut : ''}\n` +
+          table(columnsOf(dataset), results),
       };
     });
   },
@@ -96,52 +143,58 @@ interface Variants {
 
 async function evaluateAll(
   model: EncoderModel,
-  examples: readonly LabelledText[],
+  { task, examples }: Dataset,
   { kinds, ks, gate }: Variants,
   context: Context,
-): Promise<Result[]> {
+): Promise<{ truncated: number; results: Result[] }> {
   const results: Result[] = [];
+  const expected = examples.map((example) => example.expected);
+  // Before anything runs: a model that does not fit the task is refused here.
+  const predictionsOf = task.metrics.length > 0 ? predictor(task, model.labels) : () => [];
   // Dense runs in any case: agreement is with its labels.
-  const dense = await labelAll(model, examples, 'dense', context);
-  const score = ({ labels, elapsedMs }: Labelling) => ({
-    examples: examples.length,
-    accuracy: examples.some(({ label }) => label === undefined)
-      ? null
-      : share(
-          labels,
-          examples.map(({ label }) => model.labels[label!]!),
-        ),
-    agreement: share(labels, dense.labels),
-    elapsedMs,
-  });
+  const dense = await answerAll(model, examples, 'dense', context);
+  const score = ({ logits, labels, elapsedMs }: Answers) => {
+    const predicted = predictionsOf(logits);
+    return {
+      examples: examples.length,
+      accuracy: task.labels ? accuracy(predicted, expected) : null,
+      metrics: measure(task, predicted, expected),
+      agreement: labels && dense.labels ? share(labels, dense.labels) : null,
+      elapsedMs,
+    };
+  };
   const measured = evenlySpread(examples, mostMeasured);
-  const fixed = { attention: 'dense', gate: null, k: null, recall: 1, error: 0 } as const;
+  const fixed = { attention: 'dense', gate: null, k: null, ...lossless, layers: [] } as const;
   if (kinds.includes('dense')) results.push({ ...fixed, ...score(dense), measuredExamples: measured.length });
   for (const k of kinds.includes('sparse') ? ks : []) {
     swapAttention(model, { k, gate, crossover: 0 });
     // Before the run that is timed: the first sparse run of a model fits its gates.
     const fidelity = await measureFidelity(model, measured, `recall and error, K ${k}`, context);
-    const sparse = await labelAll(model, examples, `sparse, K ${k}`, context);
+    const sparse = await answerAll(model, examples, `sparse, K ${k}`, context);
     restoreAttention(model);
     results.push({ attention: 'sparse', gate, k, ...score(sparse), ...fidelity, measuredExamples: measured.length });
   }
-  return results;
+  return { truncated: dense.truncated, results };
 }
 
-interface Labelling {
-  readonly labels: readonly string[];
+interface Answers {
+  readonly logits: Float32Array; // [examples, labels]
+  /** undefined for a model that gives a score. */
+  readonly labels: readonly string[] | undefined;
+  /** Texts that were longer than the model takes. */
+  readonly truncated: number;
   readonly elapsedMs: number;
 }
 
-async function labelAll(
+async function answerAll(
   model: EncoderModel,
-  examples: readonly LabelledText[],
+  examples: readonly Example[],
   title: string,
   { signal, progress }: Context,
-): Promise<Labelling> {
+): Promise<Answers> {
   progress.start(title);
   const start = performance.now();
-  const { labels } = await model.run(
+  const { logits, labels, truncated } = await model.run(
     examples.map(({ text }) => text),
     {
       signal,
@@ -155,26 +208,34 @@ async function labelAll(
   );
   const elapsedMs = performance.now() - start;
   progress.stop();
-  return { labels: labels!, elapsedMs };
+  return {
+    logits: logits!.array as Float32Array,
+    labels,
+    truncated: truncated.filter(Boolean).length,
+    elapsedMs,
+  };
 }
 
-/** A layer that every text ran through densely has lost nothing. */
+/** Where every text ran densely, nothing is lost and there are no layers. */
 async function measureFidelity(
   model: EncoderModel,
-  examples: readonly LabelledText[],
+  examples: readonly Example[],
   title: string,
   { signal, progress }: Context,
-): Promise<Pick<Result, 'recall' | 'error'>> {
+): Promise<Fidelity> {
   progress.start(title);
-  const { layers } = await verifySwap(
+  const layers = await measureGates(
     model,
     examples.map(({ text }) => text),
     { signal, progress: ({ done, total }) => progress.update(done / total) },
   );
   progress.stop();
-  const mean = (of: (layer: (typeof layers)[number]) => number) =>
-    layers.reduce((sum, layer) => sum + of(layer), 0) / layers.length;
-  return { recall: mean(({ recall }) => recall ?? 1), error: mean(({ error }) => error ?? 0) };
+  if (layers.length === 0) return { ...lossless, layers };
+  const mean = (of: keyof typeof lossless) => layers.reduce((sum, head) => sum + head[of], 0) / layers.length;
+  return {
+    ...{ recall: mean('recall'), oracleRecall: mean('oracleRecall'), staticRecall: mean('staticRecall') },
+    ...{ error: mean('error'), layers },
+  };
 }
 
 /** `count` of `items` at even distances, or all if there are fewer. */
@@ -188,14 +249,25 @@ function share(given: readonly string[], expected: readonly string[]): number {
   return given.filter((label, index) => label === expected[index]).length / given.length;
 }
 
-const columns = [
-  { title: 'attention', align: 'left', value: ({ attention }: Result) => attention },
-  { title: 'gate', align: 'left', value: ({ gate }: Result) => gate ?? none },
-  { title: 'K', value: ({ k }: Result) => (k === null ? 'all' : `${k}`) },
-  { title: 'accuracy', value: ({ accuracy }: Result) => (accuracy === null ? none : formatPercent(accuracy, 2)) },
-  { title: 'as dense', value: ({ agreement }: Result) => formatPercent(agreement, 2) },
-  { title: 'recall', value: ({ recall }: Result) => formatPercent(recall) },
-  { title: 'error', value: ({ error }: Result) => error.toFixed(4) },
-  { title: 'measured on', value: ({ measuredExamples }: Result) => `${measuredExamples}` },
-  { title: 'time', value: ({ elapsedMs }: Result) => formatMs(elapsedMs) },
-] as const;
+function columnsOf({ task }: Dataset): readonly Column<Result>[] {
+  const own = task.metrics
+    .filter((name) => name !== 'accuracy')
+    .map((name) => ({ title: name, value: ({ metrics }: Result) => formatMetric(metrics[name]!) }));
+  return [
+    { title: 'attention', align: 'left', value: ({ attention }) => attention },
+    { title: 'gate', align: 'left', value: ({ gate }) => gate ?? none },
+    { title: 'K', value: ({ k }) => (k === null ? 'all' : `${k}`) },
+    ...own,
+    { title: 'accuracy', value: ({ accuracy }) => formatShare(accuracy) },
+    { title: 'as dense', value: ({ agreement }) => formatShare(agreement) },
+    { title: 'recall', value: ({ recall }) => formatPercent(recall) },
+    { title: 'oracle', value: ({ oracleRecall }) => formatPercent(oracleRecall) },
+    { title: 'static', value: ({ staticRecall }) => formatPercent(staticRecall) },
+    { title: 'error', value: ({ error }) => error.toFixed(4) },
+    { title: 'measured on', value: ({ measuredExamples }) => `${measuredExamples}` },
+    { title: 'time', value: ({ elapsedMs }) => formatMs(elapsedMs) },
+  ];
+}
+
+const formatShare = (share: number | null): string => (share === null ? none : formatPercent(share, 2));
+const formatMetric = (value: number): string => (Number.isNaN(value) ? none : value.toFixed(4));

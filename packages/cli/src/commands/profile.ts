@@ -8,11 +8,11 @@ import {
   type Roofline,
   summarizeProfile,
 } from '@flashmla/backend';
+import { readTextFile } from '@flashmla/evaluation';
 import { type EncodedText, type EncoderModel, sampleTexts, swapAttention } from '@flashmla/model-swap';
 import type { Profile } from '@flashmla/tensor';
 import { type Context, command } from '../command.ts';
 import { computed } from '../computed.ts';
-import { readTextFile } from '../data.ts';
 import { withModel } from '../opening.ts';
 import {
   attentionOption,

@@ -1,10 +1,10 @@
 // flashmla run: texts through a model, its attention dense or sparse.
 
+import { readTextFile, readTexts } from '@flashmla/evaluation';
 import { recommendK } from '@flashmla/gating';
 import { type EncoderModel, swapAttention, type TextInput } from '@flashmla/model-swap';
 import { type Context, command, type Values } from '../command.ts';
 import { type Computed, computed } from '../computed.ts';
-import { readTextFile, readTexts } from '../data.ts';
 import { withModel } from '../opening.ts';
 import {
   attentionOption,

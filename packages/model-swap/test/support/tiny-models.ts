@@ -81,13 +81,13 @@ const bertConfig = (vocabulary: number, { layers, positions }: Depth = SIZES) =>
 });
 
 /** A BertForSequenceClassification. */
-export function tinyBert(seed = 1, depth: Depth = SIZES): TinyModel {
+export function tinyBert(seed = 1, depth: Depth = SIZES, labels: Readonly<Record<number, string>> = LABELS): TinyModel {
   const tokenizer = wordPieceTokenizer();
   const vocabulary = vocabularySize(tokenizer);
   const make = new TensorMaker(seed);
   addBertTrunk(make, 'bert.', vocabulary, 2, depth);
   make.linear('bert.pooler.dense', SIZES.modelDim, SIZES.modelDim);
-  make.linear('classifier', 3, SIZES.modelDim);
+  make.linear('classifier', Object.keys(labels).length, SIZES.modelDim);
   const config = {
     ...bertConfig(vocabulary, depth),
     architectures: ['BertForSequenceClassification'],
@@ -95,7 +95,7 @@ export function tinyBert(seed = 1, depth: Depth = SIZES): TinyModel {
     type_vocab_size: 2,
     layer_norm_eps: 1e-12,
     pad_token_id: 0,
-    id2label: LABELS,
+    id2label: labels,
   };
   return { config, tokenizer, tensors: make.tensors };
 }

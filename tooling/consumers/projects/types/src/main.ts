@@ -1,5 +1,6 @@
 import { DenseAttention, FlashMLAAttention } from '@flashmla/attention';
 import { type BackendReport, probeBackends, selectBackend } from '@flashmla/backend';
+import { type Dataset, readDataset } from '@flashmla/evaluation';
 import { ContentGate, recommendK } from '@flashmla/gating';
 import { provider as cpu } from '@flashmla/kernels-cpu';
 import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
@@ -11,6 +12,8 @@ export const files: ModelFiles = modelFiles;
 export const folder: URL = modelUrl;
 export const x: HostTensor = tensor(new Float32Array(8), [1, 2, 4]);
 export const gate = new ContentGate({ k: recommendK(2048) });
+
+export const reviews = (): Promise<Dataset> => readDataset('reviews.jsonl', { task: 'imdb' });
 
 export async function classify(text: string): Promise<string | undefined> {
   const backend = await selectBackend({ prefer: ['webgpu', 'cpu'], threads: 2 });

@@ -1,0 +1,49 @@
+// Data sets from a disk: JSONL files, and folders and files of GLUE as they are downloaded.
+
+import { invalidArgument, invalidFile } from '../errors.ts';
+import { listFolder, readTextFile } from '../files.ts';
+import { type Dataset, type DatasetOptions, datasetOf } from './dataset.ts';
+import { parseGlueTsv } from './glue-tsv.ts';
+import { parseJsonl } from './jsonl.ts';
+import type { Texts } from './row.ts';
+
+/** What a folder is evaluated on: the first of these that it has. MRPC's test set is public, and comes under its own name. */
+const evaluated = ['dev.tsv', 'msr_paraphrase_test.txt'];
+
+/**
+ * A data set from a JSONL file of `{ text, label }` or `{ a, b?, label | score }` rows, from a folder of GLUE as it is
+ * downloaded (of which it takes dev.tsv), or from one of the folder's files (.tsv, .txt).
+ *
+ * @throws FlashMLAError 'invalid-file', with file and line, for what can't be read or does not fit the task;
+ * 'invalid-argument' for rows that name no task where `options` has neither task nor labels, and for a task that is not
+ * the file's
+ */
+export async function readDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
+  const file = await fileOf(path);
+  const text = await readTextFile(file);
+  if (!/\.(tsv|txt)$/.test(file)) return datasetOf(parseJsonl(text, file, options.limit), options);
+  const { task, rows } = parseGlueTsv(text, file, options.limit);
+  if (options.task !== undefined && options.task !== task) {
+    throw invalidArgument(`the task is '${options.task}', and ${file} has the columns of ${task}; name that, or none.`);
+  }
+  return datasetOf(rows, { ...options, task });
+}
+
+/**
+ * The texts of a JSONL file of `{ text }` or `{ a, b? }` rows, labelled or not.
+ *
+ * @param limit rows to take from the start; default: all
+ */
+export async function readTexts(file: string, limit?: number): Promise<Texts[]> {
+  return parseJsonl(await readTextFile(file), file, limit).map((row) => row.text());
+}
+
+async function fileOf(path: string): Promise<string> {
+  const names = await listFolder(path);
+  if (!names) return path;
+  const name = evaluated.find((one) => names.includes(one));
+  if (name) return `${path.replace(/[\\/]+$/, '')}/${name}`;
+  throw invalidFile(
+    `${path} has none of ${evaluated.join(', ')}; give a folder of GLUE as it is downloaded, or a JSONL file.`,
+  );
+}
