@@ -70,7 +70,7 @@ describe('flashmla eval', slow, () => {
   it('prints a table', async () => {
     const file = await folder.write('rows.jsonl', lines(rows));
     const { stdout } = await flashmla('eval', '--model', model, '--data', file, '--attention', 'dense');
-    expect(stdout).toMatch(/attention +gate +K +accuracy +as dense +recall +error/);
+    expect(stdout).toMatch(/attention +gate +K +accuracy +as dense +recall +oracle +static +error/);
     expect(stdout).toMatch(/dense +– +all +100\.00 %/);
   });
 
