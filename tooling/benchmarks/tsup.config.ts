@@ -1,7 +1,17 @@
 import { defineConfig, type Options } from 'tsup';
 import { library } from '../../tooling/build/tsup.ts';
 
-const names = ['linear', 'growth', 'memory', 'event-loop', 'gate-error', 'webgpu-attention', 'webgpu-layer', 'cuda'];
+const names = [
+  'linear',
+  'growth',
+  'memory',
+  'event-loop',
+  'gate-error',
+  'long-documents',
+  'webgpu-attention',
+  'webgpu-layer',
+  'cuda',
+];
 const entry = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const node = library(entry, { splitting: true, platform: 'node' });
 

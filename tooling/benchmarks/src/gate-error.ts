@@ -8,7 +8,7 @@ import { provider } from '@flashmla/kernels-cpu';
 import { modelUrl } from '@flashmla/model-sentiment';
 import { loadModel } from '@flashmla/model-swap';
 import type { Backend } from '@flashmla/tensor';
-import { badInput, main, progress, whole } from './command.ts';
+import { badInput, beside, main, progress, whole } from './command.ts';
 import { GateSpaces } from './gate-error/gate-spaces.ts';
 import { type Method, methods } from './gate-error/methods.ts';
 import { type Projections, Projector, readLayerWeights } from './gate-error/projections.ts';
@@ -19,8 +19,6 @@ import { describeMachine, machineLine } from './machine.ts';
 import { mean } from './statistics.ts';
 import { verdict } from './table.ts';
 
-/** From the built script: the folder that lies beside a checkout used for development. */
-const beside = (path: string) => fileURLToPath(new URL(`../../../../shared/${path}`, import.meta.url));
 /** Factors of all logits: as the model has them, and a stand-in for sharper heads. */
 const sharpnesses = [1, 3];
 
