@@ -49,7 +49,9 @@ export class Products {
   /** Whether cuBLASLt has an algorithm for a product on this device. Takes no memory of the device. */
   takes(product: Product): boolean {
     if (this.#handle === undefined) return false;
-    return this.#within(() => this.#of(product)).algorithm !== undefined;
+    // Asked with each op that is prepared: what is known needs no context.
+    const ready = this.#ready.get(nameOf(product)) ?? this.#within(() => this.#of(product));
+    return ready.algorithm !== undefined;
   }
 
   /** Puts a product on the stream, also on one that captures: all memory is given. Within the context. */
