@@ -116,10 +116,8 @@ const transposed = 1;
 /** cublasLtMatmulDescAttributes_t */
 const descriptorAttributes = { transposeA: 3, epilogue: 7, biasPointer: 8 } as const;
 const maxWorkspaceBytes = 1;
-/** cublasLtMatmulHeuristicResult_t: an algorithm of 64 bytes, what it needs of workspace, whether it does, and more. */
-const heuristicBytes = 96;
-const algorithmBytes = 64;
-const stateAt = 72 / 4;
+/** cublasLtMatmulHeuristicResult_t: the algorithm, 64 bytes; a size_t, its workspace; an int, whether it will do; and more. */
+const heuristic = { byteLength: 96, workspaceAt: 64, stateAt: 72 } as const;
 /** What says that there is no algorithm for a product: this type or alignment, or this GPU. */
 const refusals: ReadonlySet<number> = new Set([8, 15]);
 
@@ -129,6 +127,13 @@ export interface MatmulDescriptors {
   readonly a: Handle;
   readonly b: Handle;
   readonly output: Handle;
+}
+
+/** How a product is computed. */
+export interface MatmulAlgorithm {
+  /** A cublasLtMatmulAlgo_t, at the beginning of more. */
+  readonly bytes: Out;
+  readonly workspaceBytes: number;
 }
 
 /** cuBLASLt with every call checked: what fails raises a CublasError. */
@@ -178,19 +183,24 @@ export class Cublas {
   }
 
   /** The algorithm that is thought the fastest with so much workspace; undefined where there is none. */
-  algorithm(handle: Handle, { operation, a, b, output }: MatmulDescriptors, workspaceBytes: number): Out | undefined {
+  algorithm(
+    handle: Handle,
+    { operation, a, b, output }: MatmulDescriptors,
+    mostWorkspaceBytes: number,
+  ): MatmulAlgorithm | undefined {
     const preference = this.#made('cublasLtMatmulPreferenceCreate');
     try {
-      const most = BigUint64Array.of(BigInt(workspaceBytes));
+      const most = BigUint64Array.of(BigInt(mostWorkspaceBytes));
       this.#call('cublasLtMatmulPreferenceSetAttribute', preference, maxWorkspaceBytes, most, most.byteLength);
-      const result = new Int32Array(heuristicBytes / 4);
+      const result = new Uint8Array(new ArrayBuffer(heuristic.byteLength));
       const found = new Int32Array(1);
       const descriptors = [a, b, output, output] as const;
       const { cublasLtMatmulAlgoGetHeuristic: ask } = this.api.calls;
       const status = ask(handle, operation, ...descriptors, preference, 1, result, found);
       if (!refusals.has(status)) this.#check('cublasLtMatmulAlgoGetHeuristic', status);
-      if (status !== 0 || found[0] === 0 || result[stateAt] !== 0) return undefined;
-      return result.subarray(0, algorithmBytes / 4);
+      const view = new DataView(result.buffer);
+      if (status !== 0 || found[0] === 0 || view.getInt32(heuristic.stateAt, true) !== 0) return undefined;
+      return { bytes: result, workspaceBytes: Number(view.getBigUint64(heuristic.workspaceAt, true)) };
     } finally {
       this.#call('cublasLtMatmulPreferenceDestroy', preference);
     }
@@ -200,9 +210,8 @@ export class Cublas {
   multiply(
     handle: Handle,
     { operation, a, b, output }: MatmulDescriptors,
-    algorithm: Out,
+    algorithm: MatmulAlgorithm,
     addresses: { readonly a: number; readonly b: number; readonly output: number; readonly workspace: number },
-    workspaceBytes: number,
     stream: Handle,
     about: string,
   ): void {
@@ -210,7 +219,7 @@ export class Cublas {
     const into = [addresses.output, output, addresses.output, output] as const;
     const status = multiply(
       ...[handle, operation, one, addresses.a, a, addresses.b, b, zero],
-      ...[...into, algorithm, addresses.workspace, workspaceBytes, stream],
+      ...[...into, algorithm.bytes, addresses.workspace, algorithm.workspaceBytes, stream],
     );
     this.#check('cublasLtMatmul', status, about);
   }

@@ -90,9 +90,11 @@ export class CudaBackend implements Backend {
     this.gpu = device;
     const context = new CudaContext(driver, device.ordinal, image);
     this.#context = context;
-    const products = openProducts(cublas, context);
+    const products = openProducts(cublas, context, device.computeCapability);
     this.#products = typeof products === 'string' ? undefined : products;
-    this.#traits = this.#products ? { ...device, cublas: (product) => this.#products!.takes(product) } : device;
+    this.#traits = this.#products
+      ? { ...device, cublas: (product) => this.#products!.workspaceBytes(product) }
+      : device;
     this.device = {
       description: `${lineOf(device)}, ${typeof products === 'string' ? `no cuBLASLt: ${products}` : products.description}`,
       features: ['float16', ...(graphs ? ['graphs'] : []), ...(this.#products ? ['cublas'] : [])],
@@ -315,10 +317,14 @@ export class CudaBackend implements Backend {
 }
 
 /** cuBLASLt on a device, or why it is not used there: what it can't begin with, our own kernels do. */
-function openProducts(cublas: CublasApi | string, { driver, handle }: CudaContext): Products | string {
+function openProducts(
+  cublas: CublasApi | string,
+  { driver, handle }: CudaContext,
+  computeCapability: number,
+): Products | string {
   if (typeof cublas === 'string') return cublas;
   try {
-    return new Products(cublas, driver, handle);
+    return new Products(cublas, driver, handle, computeCapability);
   } catch (error) {
     return withoutSource(error);
   }

@@ -51,8 +51,6 @@ export interface Product {
   readonly bias: boolean;
   /** Those that cuBLASLt has. */
   readonly activation: 'none' | 'relu' | 'gelu-tanh';
-  /** Of the buffer that it may use. */
-  readonly workspaceBytes: number;
 }
 
 export interface CudaPlan extends Plan {
@@ -68,8 +66,8 @@ export interface CudaTraits {
   readonly multiprocessors: number;
   /** Most shared memory of a block, opted in. */
   readonly sharedBytesPerBlock: number;
-  /** Whether cuBLASLt does a product; absent where there is no cuBLASLt. */
-  readonly cublas?: (product: Product) => boolean;
+  /** Bytes of workspace that cuBLASLt takes for a product, undefined for one it does not do; absent where it is not there. */
+  readonly cublas?: (product: Product) => number | undefined;
 }
 
 /** One op on this backend; its file has the op's name. */

@@ -4,7 +4,7 @@
 // rows: output = input · weightᵀ is outputᵀ = weight · inputᵀ, with the weight transposed and the input as it lies. The bias
 // runs along the rows of that, as epilogues want it.
 
-import { Cublas, type CublasApi, type MatmulDescriptors } from './cublas.ts';
+import { Cublas, type CublasApi, type MatmulAlgorithm, type MatmulDescriptors } from './cublas.ts';
 import type { Driver, Handle } from './driver.ts';
 import type { Product } from './plan.ts';
 import { Releases, releaseEach } from './releases.ts';
@@ -21,7 +21,7 @@ export interface ProductAddresses {
 /** A product made ready; without an algorithm it is one that cuBLASLt does not do. */
 interface Ready {
   readonly descriptors: MatmulDescriptors;
-  readonly algorithm: NodeJS.TypedArray | undefined;
+  readonly algorithm: MatmulAlgorithm | undefined;
   readonly releases: Releases;
 }
 
@@ -32,26 +32,33 @@ export class Products {
   /** 'cuBLASLt 13.1.1' */
   readonly description: string;
   readonly #cublas: Cublas;
+  readonly #mostWorkspaceBytes: number;
   #handle: Handle | undefined;
   /** Runs calls with the device's context current. */
   readonly #within: <T>(work: () => T) => T;
   /** By what describes them; the one used longest ago first. */
   readonly #ready = new Map<string, Ready>();
 
-  constructor(api: CublasApi, driver: Driver, context: Handle) {
+  /** @param computeCapability of the device whose context it is, times ten */
+  constructor(api: CublasApi, driver: Driver, context: Handle, computeCapability: number) {
     const { version } = api;
     this.description = `cuBLASLt ${Math.floor(version / 10000)}.${Math.floor(version / 100) % 100}.${version % 100}`;
     this.#cublas = new Cublas(api);
+    // What NVIDIA recommends: https://docs.nvidia.com/cuda/cublas/#cublassetworkspace
+    this.#mostWorkspaceBytes = (computeCapability >= 90 ? 32 : 4) * 2 ** 20;
     this.#within = (work) => driver.within(context, work);
     this.#handle = this.#within(() => this.#cublas.create());
   }
 
-  /** Whether cuBLASLt has an algorithm for a product on this device. Takes no memory of the device. */
-  takes(product: Product): boolean {
-    if (this.#handle === undefined) return false;
+  /**
+   * Bytes of workspace that a product takes on this device; undefined where cuBLASLt has no algorithm for it. Takes no memory
+   * of the device itself.
+   */
+  workspaceBytes(product: Product): number | undefined {
+    if (this.#handle === undefined) return undefined;
     // Asked with each op that is prepared: what is known needs no context.
     const ready = this.#ready.get(nameOf(product)) ?? this.#within(() => this.#of(product));
-    return ready.algorithm !== undefined;
+    return ready.algorithm?.workspaceBytes;
   }
 
   /** Puts a product on the stream, also on one that captures: all memory is given. Within the context. */
@@ -59,9 +66,8 @@ export class Products {
     const { descriptors, algorithm } = this.#of(product);
     if (product.bias) this.#cublas.setBias(descriptors.operation, addresses.bias);
     const { input: b, weight: a, output, workspace } = addresses;
-    const { workspaceBytes } = product;
     const at = { a, b, output, workspace };
-    this.#cublas.multiply(this.#handle!, descriptors, algorithm!, at, workspaceBytes, stream, nameOf(product));
+    this.#cublas.multiply(this.#handle!, descriptors, algorithm!, at, stream, nameOf(product));
   }
 
   /** Destroys all of it, within the context. @returns what failed */
@@ -87,7 +93,7 @@ export class Products {
     return ready;
   }
 
-  #make({ rows, inFeatures, outFeatures, type, bias, activation, workspaceBytes }: Product): Ready {
+  #make({ rows, inFeatures, outFeatures, type, bias, activation }: Product): Ready {
     const cublas = this.#cublas;
     const releases = new Releases();
     const layout = (features: number, lines: number) =>
@@ -100,7 +106,11 @@ export class Products {
         b: layout(inFeatures, rows),
         output: layout(outFeatures, rows),
       };
-      return { descriptors, algorithm: cublas.algorithm(this.#handle!, descriptors, workspaceBytes), releases };
+      return {
+        descriptors,
+        algorithm: cublas.algorithm(this.#handle!, descriptors, this.#mostWorkspaceBytes),
+        releases,
+      };
     } catch (error) {
       releases.release();
       throw error;
@@ -109,5 +119,5 @@ export class Products {
 }
 
 /** Names all that a product is, for people too. */
-const nameOf = ({ rows, inFeatures, outFeatures, type, bias, activation, workspaceBytes }: Product): string =>
-  `${rows}×${inFeatures}×${outFeatures} ${type}${bias ? ', bias' : ''}, ${activation}, workspace ${workspaceBytes}`;
+const nameOf = ({ rows, inFeatures, outFeatures, type, bias, activation }: Product): string =>
+  `${rows}×${inFeatures}×${outFeatures} ${type}${bias ? ', bias' : ''}, ${activation}`;

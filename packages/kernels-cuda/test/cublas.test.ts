@@ -4,9 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type LinearProblem, tensor } from '@flashmla/tensor';
 import { describe, expect, it, test } from 'vitest';
 import { type CublasCalls, cublasSignatures, openCublas } from '../src/cublas.ts';
+import { Driver } from '../src/driver.ts';
 import { CublasError, type CudaBackend } from '../src/index.ts';
+import { Products } from '../src/products.ts';
 import type { CudaOpenOptions } from '../src/provider.ts';
-import { FakeCublas } from './fake-cublas.ts';
+import { FakeCublas, type FakeProduct } from './fake-cublas.ts';
 import { FakeDriver } from './fake-driver.ts';
 import { copyInput, fakeProvider, square } from './support.ts';
 
@@ -61,11 +63,11 @@ describe('a product', () => {
       a: { type: 2, rows: 16, columns: 8 },
       b: { type: 2, rows: 16, columns: 7 },
       d: { type: 2, rows: 8, columns: 7 },
-      workspaceBytes: 32 * 2 ** 20,
+      workspaceBytes: 3 * 2 ** 20,
     });
     expect(Object.fromEntries(product!.attributes)).toEqual({ 3: 1n, 7: 36n, 8: BigInt(bias.block.address) });
     expect(product!.workspace % 256).toBe(0);
-    expect(program.plan.scratchBytes).toBe(32 * 2 ** 20);
+    expect(program.plan.scratchBytes).toBe(3 * 2 ** 20);
     await backend.dispose();
   });
 
@@ -88,6 +90,37 @@ describe('a product', () => {
     expect(cublas.products[0]!.attributes.get(7)).toBe(1n);
     expect(fake.launches.map(({ kernel }) => kernel)).toEqual(['cublasLtMatmul', 'activate_f32']);
     await backend.dispose();
+  });
+
+  it.each([
+    ['f32', 0],
+    ['f16', 2],
+    ['bf16', 14],
+  ] as const)('of %s has matrices of that type', async (type, number) => {
+    const fake = new FakeDriver();
+    const driver = new Driver(fake);
+    driver.initialize();
+    const context = driver.retainPrimaryContext(driver.device(0));
+    const cublas = new FakeCublas(fake);
+    const products = new Products(cublas, driver, context, 80);
+    const product = {
+      rows: 3,
+      inFeatures: 8,
+      outFeatures: 16,
+      type,
+      bias: false,
+      activation: 'relu',
+    } as const;
+    expect(products.workspaceBytes(product)).toBe(3 * 2 ** 20);
+    driver.within(context, () => {
+      const stream = driver.createStream();
+      products.launch(product, { input: 256, weight: 512, bias: 0, output: 768, workspace: 0 }, stream);
+      expect(products.release()).toEqual([]);
+    });
+    const [{ a, b, d, attributes }] = cublas.products as [FakeProduct];
+    expect([a, b, d].map((matrix) => matrix.type)).toEqual([number, number, number]);
+    expect(attributes.get(7)).toBe(2n);
+    expect(products.workspaceBytes(product)).toBeUndefined();
   });
 
   it('is bounded in number: what was used longest ago is destroyed, and made again', async () => {

@@ -129,8 +129,9 @@ export class FakeCublas implements CublasApi {
       cublasLtMatmulAlgoGetHeuristic: (_handle, _operation, _a, _b, _c, d, _preference, _wanted, results, found) => {
         const { rows, columns } = layout(d)!;
         if (!this.takes(rows, columns)) return notSupported;
-        (results as Int32Array).fill(0);
-        results[0] = rows;
+        const result = new DataView(results.buffer);
+        result.setInt32(0, rows, true);
+        result.setBigUint64(64, 3n * 2n ** 20n, true);
         found[0] = 1;
         return success;
       },
@@ -138,7 +139,7 @@ export class FakeCublas implements CublasApi {
         const [, , output, dLayout, algorithm, workspace, workspaceBytes, stream] = rest;
         const d = layout(dLayout);
         const attributes = this.#get<Attributes>('operation', operation);
-        if (!attributes || !d || algorithm[0] !== d.rows) return invalidValue;
+        if (!attributes || !d || new DataView(algorithm.buffer).getInt32(0, true) !== d.rows) return invalidValue;
         this.products.push({
           ...{ a: layout(aLayout)!, b: layout(bLayout)!, d, workspace, workspaceBytes },
           attributes: new Map(attributes),

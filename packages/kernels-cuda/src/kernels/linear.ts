@@ -20,20 +20,16 @@ const tilesOf = ({ rows, outFeatures }: LinearProblem, side: number) =>
 const splitParts = (problem: LinearProblem, traits: CudaTraits) =>
   partsOf(tilesOf(problem, sides.split), problem.inFeatures, leastOfPart, traits);
 
-/** What NVIDIA recommends: https://docs.nvidia.com/cuda/cublas/#cublassetworkspace */
-const workspaceBytes = ({ computeCapability }: CudaTraits) => (computeCapability >= 90 ? 32 : 4) * 2 ** 20;
-
 /** Activations that are epilogues of cuBLASLt, whose GELU is the tanh form, as PyTorch's _addmm_activation relies on. */
 const isEpilogue = (activation: Activation): activation is Product['activation'] =>
   activation === 'none' || activation === 'relu' || activation === 'gelu-tanh';
 
-function productOf(problem: LinearProblem, traits: CudaTraits): Product {
+function productOf(problem: LinearProblem): Product {
   const { rows, inFeatures, outFeatures, bias, activation } = problem;
   return {
     ...{ rows, inFeatures, outFeatures, bias },
     type: suffixOf(problem),
     activation: isEpilogue(activation) ? activation : 'none',
-    workspaceBytes: workspaceBytes(traits),
   };
 }
 
@@ -41,7 +37,8 @@ export const linear: Kernel<LinearProblem> = {
   variants(problem, traits) {
     const whole = tilesOf(problem, 128) >= traits.multiprocessors ? ['128x128', '64x64'] : ['64x64', '128x128'];
     const own = splitParts(problem, traits) > 1 ? ['split', ...whole] : whole;
-    return problem.rows > 0 && traits.cublas?.(productOf(problem, traits)) ? ['cublas', ...own] : own;
+    const byCublas = problem.rows > 0 && traits.cublas?.(productOf(problem)) !== undefined;
+    return byCublas ? ['cublas', ...own] : own;
   },
 
   plan: (problem, traits, variant) =>
@@ -51,7 +48,8 @@ export const linear: Kernel<LinearProblem> = {
 function cublasPlan(problem: LinearProblem, traits: CudaTraits): Omit<CudaPlan, 'scratchBytes'> {
   const { rows, inFeatures, outFeatures, activation } = problem;
   const suffix = suffixOf(problem);
-  const product = productOf(problem, traits);
+  const product = productOf(problem);
+  const workspace = traits.cublas?.(product) ?? 0;
   const count = rows * outFeatures;
   return {
     steps: [
@@ -61,7 +59,7 @@ function cublasPlan(problem: LinearProblem, traits: CudaTraits): Omit<CudaPlan, 
         words: [count, activations.indexOf(activation)],
       }),
     ],
-    buffers: { workspace: product.workspaceBytes },
+    buffers: { ...(workspace > 0 && { workspace }) },
     // What it computes in vain it does not tell.
     usefulMultiplyAdds: count * inFeatures,
     issuedMultiplyAdds: count * inFeatures,
