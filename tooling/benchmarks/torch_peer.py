@@ -74,6 +74,7 @@ def measure(case, warm_up, runs):
     attentions = {"eager": eager_attention, "flash": flash_attention}
     if case["subject"] == "attention":
         inputs = [torch.randn(batch, heads, tokens, head_dim, **own) for _ in range(3)]
+        attentions["compile"] = torch.compile(eager_attention, mode="reduce-overhead")
         return {name: timed(lambda run=run: run(*inputs), warm_up, runs) for name, run in attentions.items()}
     x = torch.randn(batch, tokens, heads * head_dim, **own)
     results = {}

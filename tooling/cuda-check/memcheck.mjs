@@ -1,5 +1,5 @@
-// What runs under compute-sanitizer: every eighth case of the conformance suite, small ones all of them, each kernel by
-// itself, for the tool names the kernel that does wrong. Fails when a case does.
+// What runs under compute-sanitizer: every eighth case of the conformance suite, small ones all of them, by each of its
+// variants, each kernel by itself, for the tool names the kernel that does wrong. Fails when a case does.
 import { conformanceCases, runCase } from '@flashmla/conformance';
 import { provider } from '@flashmla/kernels-cuda';
 
@@ -7,11 +7,14 @@ const backend = await provider.open({ graphs: false });
 const cases = conformanceCases().filter((_, at) => at % 8 === 0);
 let failed = 0;
 for (const testCase of cases) {
-  try {
-    await runCase(backend, testCase);
-  } catch (error) {
-    failed++;
-    console.log(`${testCase.name}: ${error.message}`);
+  const { supported } = backend.supports(testCase.problem);
+  for (const variant of supported ? backend.variants(testCase.problem) : [undefined]) {
+    try {
+      await runCase(backend, testCase, variant);
+    } catch (error) {
+      failed++;
+      console.log(`${testCase.name}${variant ? `, ${variant}` : ''}: ${error.message}`);
+    }
   }
 }
 await backend.dispose();

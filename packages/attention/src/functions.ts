@@ -15,6 +15,7 @@ import {
   validateProblem,
 } from '@flashmla/tensor';
 import { type AttentionInputs, dimensionsOf } from './attention-inputs.ts';
+import { checkConventions, type FlashMlaConventions, withLengths, withSink } from './flashmla-conventions.ts';
 import { type AttentionProblem, padHeadDim, planOf, resizeRows, supportedHeadDim } from './head-dim.ts';
 import { Scope } from './scope.ts';
 import { selectionInputs, sparseProblem } from './selection-inputs.ts';
@@ -44,17 +45,22 @@ export async function denseAttention(backend: Backend, inputs: AttentionInputs):
  * The same over the keys that `selection` lists for each query, and one stand-in key for each residual group of keys that
  * it does not list (see the op `sparse-attention` in @flashmla/tensor for the formula); lse counts the groups too.
  *
- * @param inputs `selection` must be made for these sizes; its tensors may lie on the host, and stay the caller's
+ * @param inputs `selection` must be made for these sizes; its tensors may lie on the host, and stay the caller's, as
+ * `topkLength` and `attnSink` do
  * @throws as denseAttention
  */
 export async function sparseAttention(
   backend: Backend,
-  inputs: AttentionInputs & { selection: Selection },
+  inputs: AttentionInputs & FlashMlaConventions & { selection: Selection },
 ): Promise<AttentionResult> {
+  const { selection, topkLength, attnSink } = inputs;
   const dimensions = dimensionsOf(inputs);
-  checkSelection(inputs.selection, dimensions);
-  const problem = sparseProblem(dimensions, inputs.selection);
-  return attend(backend, problem, inputs, selectionInputs(inputs.selection));
+  checkSelection(selection, dimensions);
+  checkConventions(inputs, selection);
+  const indices = topkLength ? await withLengths(selection.indices, topkLength) : selection.indices;
+  const problem = sparseProblem(dimensions, selection);
+  const result = await attend(backend, problem, inputs, { ...selectionInputs(selection), indices });
+  return attnSink ? withSink(result, attnSink) : result;
 }
 
 async function attend(

@@ -4,6 +4,7 @@
 export type { AttentionInputs } from './attention-inputs.ts';
 export { DenseAttention } from './dense-module.ts';
 export { FlashMLAAttention, type FlashMLAAttentionOptions } from './flashmla-attention.ts';
+export type { FlashMlaConventions } from './flashmla-conventions.ts';
 export { type AttentionResult, denseAttention, sparseAttention } from './functions.ts';
 export type {
   AttachTarget,

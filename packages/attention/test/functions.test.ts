@@ -1,4 +1,4 @@
-import { type Backend, FlashMLAError, selection, tensor } from '@flashmla/tensor';
+import { type Backend, FlashMLAError, type HostTensor, selection, tensor } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttentionInputs } from '../src/attention-inputs.ts';
 import { denseAttention, sparseAttention } from '../src/functions.ts';
@@ -79,6 +79,65 @@ describe.each(testBackends)('attention functions on %s', (_name, open) => {
     lse.dispose();
   });
 
+  describe("takes FlashMLA's conventions", () => {
+    /** 0 and negative are no key, 9 more than there are slots. */
+    const lengths = Int32Array.from({ length: batch * heads * queries }, (_, row) => [5, 3, 0, 1, 9, -2][row % 6]!);
+    const topkLength = tensor(lengths, [batch, heads, queries]);
+    const lengthOf = (b: number, h: number, query: number) => Math.max(0, lengths[(b * heads + h) * queries + query]!);
+    const sinks = Float32Array.of(0.7, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+    const attnSink = tensor(sinks, [heads]);
+
+    it.each([
+      ['topkLength', { topkLength }],
+      ['attnSink', { attnSink }],
+      ['both', { topkLength, attnSink }],
+    ])('%s', async (_what, conventions) => {
+      // A headDim that is padded on some backends.
+      for (const headDim of [16, 10]) {
+        const { arrays, tensors } = inputs(headDim);
+        const naive = naiveAttention({
+          ...arrays,
+          ...('attnSink' in conventions && { sinks }),
+          attends: (b, h, query, key) => {
+            const list = listed(query);
+            return ('topkLength' in conventions ? list.slice(0, lengthOf(b, h, query)) : list).includes(key);
+          },
+        });
+        const before = backend.memory().usedBytes;
+        using selectionOnHost = lists();
+        const { output, lse } = await sparseAttention(backend, {
+          ...tensors,
+          selection: selectionOnHost,
+          ...conventions,
+        });
+        expect(output.shape).toEqual([batch, heads, queries, headDim]);
+        expect(largestDifference((await output.data()) as Float32Array, naive.output)).toBeLessThan(1e-5);
+        expect(largestDifference((await lse.data()) as Float32Array, naive.lse)).toBeLessThan(1e-5);
+        output.dispose();
+        lse.dispose();
+        await backend.synchronize();
+        expect(backend.memory().usedBytes).toBe(before);
+      }
+    });
+
+    it('of tensors on the device, which stay the callers', async () => {
+      const { tensors } = inputs(16);
+      using onHost = lists();
+      using indices = backend.upload(onHost.indices as HostTensor);
+      using length = backend.upload(topkLength);
+      using sink = backend.upload(attnSink);
+      const fromHost = await sparseAttention(backend, { ...tensors, selection: onHost, topkLength, attnSink });
+      const onDevice = { selection: { ...onHost, indices }, topkLength: length, attnSink: sink };
+      const fromDevice = await sparseAttention(backend, { ...tensors, ...onDevice });
+      expect(await fromDevice.output.data()).toEqual(await fromHost.output.data());
+      expect([indices, length, sink].map(({ disposed }) => disposed)).toEqual([false, false, false]);
+      for (const { output, lse } of [fromHost, fromDevice]) {
+        output.dispose();
+        lse.dispose();
+      }
+    });
+  });
+
   it('device tensors give what host tensors give, and stay the callers', async () => {
     const { tensors } = inputs(16);
     const keyMask = tensor(mask, [batch, keys]);
@@ -149,6 +208,16 @@ describe.each(testBackends)('attention functions on %s', (_name, open) => {
       'keyMask is float32 [2, 37]; expected uint8 [2, 37]',
     ],
     ['selection', { selection: ofOtherSizes }, 'indices is int32 [1, 1, 4, 1]; expected int32 [2, 3, 21, slots]'],
+    [
+      'topkLength',
+      { topkLength: tensor(new Int32Array(21), [21]) },
+      'topkLength is int32 [21]; expected int32 [2, 3, 21], a length for each list.',
+    ],
+    [
+      'attnSink',
+      { attnSink: tensor(new Float64Array(3), [3]) },
+      'attnSink is float64 [3]; expected float32 [3], a logit for each head.',
+    ],
     [
       'causal',
       { causal: true, selection: { ...lists(), residualGroup: 4 } },

@@ -48,6 +48,8 @@ describe('attention functions in float16', () => {
     for (const run of [
       denseAttention,
       (on: Backend, given: Parameters<typeof denseAttention>[1]) => sparseAttention(on, { ...given, selection: lists }),
+      (on: Backend, given: Parameters<typeof denseAttention>[1]) =>
+        sparseAttention(on, { ...given, selection: lists, attnSink: tensor(Float32Array.of(0, 1), [heads]) }),
     ]) {
       const half = await run(needsMultiplesOf(4, backend), inputs(headDim, 'float16'));
       const single = await run(backend, inputs(headDim, 'float32'));

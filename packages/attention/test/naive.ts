@@ -10,12 +10,14 @@ export interface NaiveAttention {
   scale?: number;
   keyMask?: ArrayLike<number>;
   causal?: boolean;
+  /** Of each head: a logit without a value. */
+  sinks?: ArrayLike<number>;
   /** Whether the query of this head attends to this key; default: all. */
   attends?: (batch: number, head: number, query: number, key: number) => boolean;
 }
 
 export function naiveAttention(given: NaiveAttention): { output: Float64Array; lse: Float64Array } {
-  const { query, key, value, keys, keyMask, causal = false, attends = () => true } = given;
+  const { query, key, value, keys, keyMask, causal = false, sinks, attends = () => true } = given;
   const [batch, heads, queries, headDim] = given.shape;
   const scale = given.scale ?? 1 / Math.sqrt(headDim);
   const output = new Float64Array(batch * heads * queries * headDim);
@@ -36,9 +38,10 @@ export function naiveAttention(given: NaiveAttention): { output: Float64Array; l
     if (logits.length === 0) continue;
     const sum = logits.reduce((total, [, logit]) => total + Math.exp(logit), 0);
     lse[row] = Math.log(sum);
+    const all = sum + (sinks ? Math.exp(sinks[bh % heads]!) : 0);
     for (const [j, logit] of logits) {
       for (let d = 0; d < headDim; d++) {
-        output[row * headDim + d]! += (Math.exp(logit) / sum) * value[(bh * keys + j) * headDim + d]!;
+        output[row * headDim + d]! += (Math.exp(logit) / all) * value[(bh * keys + j) * headDim + d]!;
       }
     }
   }

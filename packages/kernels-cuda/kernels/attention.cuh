@@ -1,6 +1,7 @@
 // What dense and sparse attention share: where a head lies, whether a key is seen, how a row's softmax ends. Logits are kept
 // in base 2, as scale · log₂ e · q·k, because exp2f is one instruction; lse is given in base e.
 #pragma once
+#include "parts.cuh"
 #include "vectors.cuh"
 
 constexpr float log2_e = 1.4426950408889634f;
@@ -17,6 +18,14 @@ struct AttentionSizes {
   DEVICE int shift() const { return keys - queries; }
   DEVICE bool sees(int query, int key) const { return !causal || key <= query + shift(); }
 };
+
+/**
+ * Where a query's keys are split: this part's sums of the query, in [rows, queries, parts, head_dim + 4]. Maximum and total stand
+ * behind the features; merge-splits.cu joins them.
+ */
+DEVICE float* part_of_query(float* partial, const AttentionSizes& sizes, int row, int query) {
+  return partial + ((size_t(row) * sizes.queries + query) * gridDim.y + blockIdx.y) * (sizes.head_dim + 4);
+}
 
 // The words of every attention kernel; ATTENTION_SIZES makes the struct of them.
 #define ATTENTION_WORDS                                                                                            \

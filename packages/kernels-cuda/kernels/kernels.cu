@@ -1,5 +1,6 @@
 // All kernels, as nvcc and the shim compile them: one module.
 
+#include "activate.cu"
 #include "block-pool.cu"
 #include "content-order.cu"
 #include "dense-attention.cu"
@@ -8,6 +9,7 @@
 #include "layer-norm.cu"
 #include "linear.cu"
 #include "mean-features.cu"
+#include "merge-splits.cu"
 #include "residual-groups.cu"
 #include "select-slots.cu"
 #include "select-top-k.cu"

@@ -1,9 +1,11 @@
 // linear: output = activation(input · weightᵀ + bias). float32 on the ordinary cores (TF32 would miss its tolerance), half
 // precision on tensor cores; both accumulate in float32.
 //
-// A block makes a tile of ROWS × FEATURES outputs; tiles of a row of tiles are neighbours, so that input stays in L2.
+// A block makes a tile of ROWS × FEATURES outputs; tiles of a row of tiles are neighbours, so that input stays in L2. Where there
+// are few tiles, several blocks share the inner dimension of one (parts.cuh), and merge_linear joins their sums.
 
 #include "activation.cuh"
+#include "parts.cuh"
 #include "tensor-core.cuh"
 #include "vectors.cuh"
 
@@ -18,24 +20,32 @@ struct LinearTile {
   }
 };
 
+template <typename T>
+DEVICE float bias_of(const T* bias, int feature) { return bias ? to_float(bias[feature]) : 0.0f; }
+
 /** From one row of sums in shared memory to the next: two rows of a fragment meet in no bank. */
 template <int FEATURES>
 constexpr int staged_stride = FEATURES + 8;
 
 /**
  * Stores COUNT rows of sums, of FEATURES each, that lie in shared memory: bias and activation are long, so that they are written
- * out once here and not for each sum that a thread holds. `row_of(i)` is where a row belongs.
+ * out once here and not for each sum that a thread holds. `row_of(i)` is where a row belongs. Of a part the sums are stored as
+ * they are, in `partial` [parts, rows, out_features].
  */
 template <int COUNT, int FEATURES, int THREADS, typename T, typename RowOf>
-DEVICE void store_rows(const float* sums, const T* bias, T* output, int first_feature, int rows, int out_features,
-                       int activation, const RowOf& row_of) {
+DEVICE void store_rows(const float* sums, const T* bias, T* output, float* partial, int first_feature, int rows,
+                       int out_features, int activation, const RowOf& row_of) {
 #pragma unroll 1
   for (int i = threadIdx.x; i < COUNT * FEATURES; i += THREADS) {
     const int row = row_of(i / FEATURES);
     const int feature = first_feature + i % FEATURES;
     if (row >= rows || feature >= out_features) continue;
-    const float sum = sums[i / FEATURES * staged_stride<FEATURES> + i % FEATURES] + (bias ? to_float(bias[feature]) : 0.0f);
-    output[size_t(row) * out_features + feature] = from_float<T>(activate(sum, activation));
+    const float sum = sums[i / FEATURES * staged_stride<FEATURES> + i % FEATURES];
+    if (gridDim.y > 1) {
+      partial[(size_t(blockIdx.y) * rows + row) * out_features + feature] = sum;
+    } else {
+      output[size_t(row) * out_features + feature] = from_float<T>(activate(sum + bias_of(bias, feature), activation));
+    }
   }
 }
 
@@ -99,8 +109,8 @@ struct LinearSlice {
 };
 
 template <int ROWS, int FEATURES, int OWN_ROWS, int OWN_FEATURES>
-DEVICE void linear_simt(const float* input, const float* weight, const float* bias, float* output, int rows,
-                        int in_features, int out_features, int activation) {
+DEVICE void linear_simt(const float* input, const float* weight, const float* bias, float* output, float* partial,
+                        int rows, int in_features, int out_features, int activation) {
   constexpr int DEPTH = 16;
   constexpr int ACROSS = FEATURES / OWN_FEATURES;
   constexpr int THREADS = ROWS / OWN_ROWS * ACROSS;
@@ -115,17 +125,18 @@ DEVICE void linear_simt(const float* input, const float* weight, const float* bi
   Inputs next_inputs;
   Weights next_weights;
   float sums[OWN_ROWS][OWN_FEATURES] = {};
-  next_inputs.load(input, tile.row, rows, 0, in_features);
-  next_weights.load(weight, tile.feature, out_features, 0, in_features);
+  const Part part = Part::of<DEPTH>(in_features);
+  next_inputs.load(input, tile.row, rows, part.begin, in_features);
+  next_weights.load(weight, tile.feature, out_features, part.begin, in_features);
   int stage = 0;
-  for (int depth = 0; depth < in_features; depth += DEPTH) {
+  for (int depth = part.begin; depth < part.end; depth += DEPTH) {
     float* const a = inputs + stage * DEPTH * Inputs::STRIDE;
     float* const b = weights + stage * DEPTH * Weights::STRIDE;
     next_inputs.store(a);
     next_weights.store(b);
     // One barrier is enough: who stores into this stage again has passed the next one's.
     __syncthreads();
-    if (depth + DEPTH < in_features) {
+    if (depth + DEPTH < part.end) {
       next_inputs.load(input, tile.row, rows, depth + DEPTH, in_features);
       next_weights.load(weight, tile.feature, out_features, depth + DEPTH, in_features);
     }
@@ -151,18 +162,19 @@ DEVICE void linear_simt(const float* input, const float* weight, const float* bi
       inputs[of_rows * staged_stride<FEATURES> + Weights::line_of(of_features, j)] = sums[i][j];
     }
     __syncthreads();
-    store_rows<ROWS / OWN_ROWS, FEATURES, THREADS>(inputs, bias, output, tile.feature, rows, out_features, activation,
+    store_rows<ROWS / OWN_ROWS, FEATURES, THREADS>(inputs, bias, output, partial, tile.feature, rows, out_features,
+                                                   activation,
                                                    [&](int of) { return tile.row + Inputs::line_of(of, i); });
   }
 }
 
-KERNEL(linear_f32_128x128, 256, (const float* input, const float* weight, const float* bias, float* output, int rows,
-                                 int in_features, int out_features, int activation)) {
-  linear_simt<128, 128, 8, 8>(input, weight, bias, output, rows, in_features, out_features, activation);
+KERNEL(linear_f32_128x128, 256, (const float* input, const float* weight, const float* bias, float* output,
+                                 float* partial, int rows, int in_features, int out_features, int activation)) {
+  linear_simt<128, 128, 8, 8>(input, weight, bias, output, partial, rows, in_features, out_features, activation);
 }
-KERNEL(linear_f32_64x64, 256, (const float* input, const float* weight, const float* bias, float* output, int rows,
-                               int in_features, int out_features, int activation)) {
-  linear_simt<64, 64, 4, 4>(input, weight, bias, output, rows, in_features, out_features, activation);
+KERNEL(linear_f32_64x64, 256, (const float* input, const float* weight, const float* bias, float* output,
+                               float* partial, int rows, int in_features, int out_features, int activation)) {
+  linear_simt<64, 64, 4, 4>(input, weight, bias, output, partial, rows, in_features, out_features, activation);
 }
 
 // ---- float16, bfloat16 ----
@@ -198,20 +210,22 @@ struct LinearTensorCore {
     }
   }
 
-  static DEVICE void run(const T* input, const T* weight, const T* bias, T* output, int rows, int in_features,
-                         int out_features, int activation) {
+  static DEVICE void run(const T* input, const T* weight, const T* bias, T* output, float* partial, int rows,
+                         int in_features, int out_features, int activation) {
     DYNAMIC_SHARED(bytes);
     T* const shared = reinterpret_cast<T*>(bytes);
     const LinearTile tile = LinearTile::of<ROWS, FEATURES>(out_features);
     const int lane = threadIdx.x % 32;
     const int warp_row = threadIdx.x / 32 / ACROSS * WARP_ROWS;
     const int warp_feature = threadIdx.x / 32 % ACROSS * WARP_FEATURES;
-    const int slices = (in_features + DEPTH - 1) / DEPTH;
+    const Part part = Part::of<DEPTH>(in_features);
+    const int slices = (part.end - part.begin + DEPTH - 1) / DEPTH;
     const auto begin = [&](int number) {
       if (number < slices) {
         T* const slice = shared + number % STAGES * STAGE;
-        begin_slice<ROWS>(slice, input, tile.row, rows, number * DEPTH, in_features);
-        begin_slice<FEATURES>(slice + ROWS * DEPTH, weight, tile.feature, out_features, number * DEPTH, in_features);
+        const int depth = part.begin + number * DEPTH;
+        begin_slice<ROWS>(slice, input, tile.row, rows, depth, in_features);
+        begin_slice<FEATURES>(slice + ROWS * DEPTH, weight, tile.feature, out_features, depth, in_features);
       }
       copies_commit();
     };
@@ -263,24 +277,50 @@ struct LinearTensorCore {
       }
       __syncthreads();
       store_rows<DOWN * 16, FEATURES, THREADS>(
-          staged, bias, output, tile.feature, rows, out_features, activation,
+          staged, bias, output, partial, tile.feature, rows, out_features, activation,
           [&](int of) { return tile.row + of / 16 * WARP_ROWS + i * 16 + of % 16; });
     }
   }
 };
 
-#define LINEAR(type, suffix)                                                                                       \
-  KERNEL(linear_##suffix##_128x128, 256, (const type* input, const type* weight, const type* bias, type* output,   \
-                                          int rows, int in_features, int out_features, int activation)) {          \
-    LinearTensorCore<type, 128, 128, 64, 32, 3>::run(input, weight, bias, output, rows, in_features, out_features, \
-                                                     activation);                                                  \
-  }                                                                                                                \
-  KERNEL(linear_##suffix##_64x64, 128, (const type* input, const type* weight, const type* bias, type* output,     \
-                                        int rows, int in_features, int out_features, int activation)) {            \
-    LinearTensorCore<type, 64, 64, 32, 32, 4>::run(input, weight, bias, output, rows, in_features, out_features,   \
-                                                   activation);                                                    \
+#define LINEAR(type, suffix)                                                                                         \
+  KERNEL(linear_##suffix##_128x128, 256, (const type* input, const type* weight, const type* bias, type* output,     \
+                                          float* partial, int rows, int in_features, int out_features,               \
+                                          int activation)) {                                                         \
+    LinearTensorCore<type, 128, 128, 64, 32, 3>::run(input, weight, bias, output, partial, rows, in_features,        \
+                                                     out_features, activation);                                      \
+  }                                                                                                                  \
+  KERNEL(linear_##suffix##_64x64, 128, (const type* input, const type* weight, const type* bias, type* output,       \
+                                        float* partial, int rows, int in_features, int out_features,                 \
+                                        int activation)) {                                                           \
+    LinearTensorCore<type, 64, 64, 32, 32, 4>::run(input, weight, bias, output, partial, rows, in_features,          \
+                                                   out_features, activation);                                        \
   }
 
 LINEAR(float16, f16)
 LINEAR(bfloat16, bf16)
 #undef LINEAR
+
+// ---- parts ----
+
+/** A thread joins the parts of an output, in their order. */
+template <typename T>
+DEVICE void merge_linear(const float* partial, const T* bias, T* output, int parts, int outputs, int out_features,
+                         int activation) {
+  const int index = int(blockIdx.x * blockDim.x + threadIdx.x);
+  if (index >= outputs) return;
+  float sum = 0.0f;
+  for (int part = 0; part < parts; part++) sum += partial[size_t(part) * outputs + index];
+  output[index] = from_float<T>(activate(sum + bias_of(bias, index % out_features), activation));
+}
+
+#define MERGE_LINEAR(type, suffix)                                                                                     \
+  KERNEL(merge_linear_##suffix, 256, (const float* partial, const type* bias, type* output, int parts, int outputs,    \
+                                      int out_features, int activation)) {                                             \
+    merge_linear(partial, bias, output, parts, outputs, out_features, activation);                                     \
+  }
+
+MERGE_LINEAR(float, f32)
+MERGE_LINEAR(float16, f16)
+MERGE_LINEAR(bfloat16, bf16)
+#undef MERGE_LINEAR

@@ -2,7 +2,8 @@
 // Nothing is copied into order first: rows are gathered where they lie.
 //
 // Three shapes of work. A query with a list of its own: a warp, which reads each row once. A tile of up to 16 queries: in
-// half precision one warp, or several that share its keys out and join their sums. Larger tiles: a block.
+// half precision one warp, or several that share its keys out and join their sums. Larger tiles: a block, or as several of
+// these. Where the grid would be too small, keys and stand-ins are split over blocks, too (parts.cuh, merge-splits.cu).
 
 #include "simt-attention.cuh"
 #include "sparse-attention.cuh"
@@ -61,11 +62,11 @@ struct QueryAttention {
       sums[v] = zero4();
     }
     float4 of_key[VECTORS], of_value[VECTORS];
-    const int positions = listed.entries * problem.block_keys;
+    const Part positions = Part::of<STREAMS>(listed.entries * problem.block_keys);
 #pragma unroll 2
-    for (int start = 0; start < positions; start += STREAMS) {
+    for (int start = positions.begin; start < positions.end; start += STREAMS) {
       const int at = start + stream();
-      const int token = at < positions ? listed.token_at(at) : -1;
+      const int token = at < positions.end ? listed.token_at(at) : -1;
       const size_t row = size_t(max(token, 0)) * listed.token_stride;
 #pragma unroll
       for (int v = 0; v < VECTORS; v++) {
@@ -76,11 +77,12 @@ struct QueryAttention {
       add(token >= 0 && sizes.sees(number, token) ? logit : -INFINITE, of_value);
     }
     const StandIns<T> stand_ins = tile.stand_ins(listed);
-    for (int start = 0; start < problem.group_count; start += STREAMS) {
+    const Part groups = Part::of<STREAMS>(problem.group_count);
+    for (int start = groups.begin; start < groups.end; start += STREAMS) {
       const int group = start + stream();
       int left = 0;
       typename StandIns<T>::Named named = {};
-      if (group < problem.group_count) {
+      if (group < groups.end) {
         named = stand_ins.named_of(group);
         left = stand_ins.left_of(group, named);
       }
@@ -94,15 +96,12 @@ struct QueryAttention {
       add(left > 0 ? logit + log2f(float(left)) : -INFINITE, of_value);
     }
     join_streams();
-    const float factor = softmax_factor(total);
     if (stream() > 0) return;
 #pragma unroll
     for (int v = 0; v < VECTORS; v++) {
-      if (feature_of(v) >= sizes.head_dim) continue;
-      scale4(sums[v], factor);
-      store4(problem.output + tile.query_start(number) + feature_of(v), sums[v]);
+      if (feature_of(v) < sizes.head_dim) tile.store_sums(number, feature_of(v), sums[v], total);
     }
-    if (threadIdx.x % 32 == 0) problem.lse[size_t(tile.row) * sizes.queries + number] = log_sum_exp(maximum, total);
+    if (threadIdx.x % 32 == 0) tile.store_softmax(number, maximum, total);
   }
 
   DEVICE void join_streams() {
@@ -161,11 +160,11 @@ DEVICE void sparse_tiles_simt(const SparseProblem<float>& problem) {
   const auto query_of = [&](int row) { return tile.query_of(row); };
   attention.load_queries(sizes.head_dim, [&](int row) { return problem.query + tile.query_start(query_of(row)); });
 
-  const int positions = listed.entries * problem.block_keys;
-  for (int start = 0; start < positions; start += CHUNK) {
+  const Part positions = Part::of<CHUNK>(listed.entries * problem.block_keys);
+  for (int start = positions.begin; start < positions.end; start += CHUNK) {
     __syncthreads();
     for (int at = threadIdx.x; at < CHUNK; at += Attention::THREADS) {
-      attention.tokens[at] = start + at < positions ? listed.token_at(start + at) : -1;
+      attention.tokens[at] = start + at < positions.end ? listed.token_at(start + at) : -1;
       attention.bias[at] = 0.0f;
     }
     __syncthreads();
@@ -175,12 +174,13 @@ DEVICE void sparse_tiles_simt(const SparseProblem<float>& problem) {
   }
 
   const StandIns<float> stand_ins = tile.stand_ins(listed);
-  for (int start = 0; start < problem.group_count; start += CHUNK) {
+  const Part groups = Part::of<CHUNK>(problem.group_count);
+  for (int start = groups.begin; start < groups.end; start += CHUNK) {
     __syncthreads();
     for (int at = threadIdx.x; at < CHUNK; at += Attention::THREADS) {
       const int group = start + at;
       left[at] = 0;
-      if (group < problem.group_count) {
+      if (group < groups.end) {
         named[at] = stand_ins.named_of(group);
         left[at] = stand_ins.left_of(group, named[at]);
       }
@@ -205,12 +205,10 @@ DEVICE void sparse_tiles_simt(const SparseProblem<float>& problem) {
   attention.finish(
       sizes.head_dim,
       [&](int row, int feature, float4 sums, float total) {
-        if (!tile.has(row)) return;
-        scale4(sums, softmax_factor(total));
-        store4(problem.output + tile.query_start(query_of(row)) + feature, sums);
+        if (tile.has(row)) tile.store_sums(query_of(row), feature, sums, total);
       },
       [&](int row, float maximum, float total) {
-        if (tile.has(row)) problem.lse[size_t(tile.row) * sizes.queries + query_of(row)] = log_sum_exp(maximum, total);
+        if (tile.has(row)) tile.store_softmax(query_of(row), maximum, total);
       });
 }
 
@@ -256,24 +254,25 @@ struct SparseTensorCore {
     });
     const int of_queries[2] = {tile.query_of(Attention::row_of(0)), tile.query_of(Attention::row_of(1))};
 
-    const int positions = listed.entries * problem.block_keys;
-    const int chunks = (positions + CHUNK - 1) / CHUNK;
-    const int count = SHARED_TILE ? (chunks + SHARES - 1 - share) / SHARES * CHUNK : positions;
+    const Part positions = Part::of<CHUNK>(listed.entries * problem.block_keys);
+    const int chunks = (positions.end - positions.begin + CHUNK - 1) / CHUNK;
+    const int count = SHARED_TILE ? (chunks + SHARES - 1 - share) / SHARES * CHUNK : positions.end - positions.begin;
     attention.add_keys(sizes, of_queries, listed.key, listed.value, count,
                        [&](int chunk, int at) {
-                         const int place = (chunk * SHARES + share) * CHUNK + at;
-                         return place < positions ? listed.token_at(place) : -1;
+                         const int place = positions.begin + (chunk * SHARES + share) * CHUNK + at;
+                         return place < positions.end ? listed.token_at(place) : -1;
                        });
 
     const StandIns<T> stand_ins = tile.stand_ins(listed);
-    for (int start = share * CHUNK; start < problem.group_count; start += SHARES * CHUNK) {
+    const Part groups = Part::of<CHUNK>(problem.group_count);
+    for (int start = groups.begin + share * CHUNK; start < groups.end; start += SHARES * CHUNK) {
       attention.add_made(
-          sizes, of_queries, problem.group_count - start,
+          sizes, of_queries, groups.end - start,
           [&](int at) {
             const int group = start + at;
             typename StandIns<T>::Named named = {};
             int left = 0;
-            if (group < problem.group_count) {
+            if (group < groups.end) {
               named = stand_ins.named_of(group);
               left = stand_ins.left_of(group, named);
             }
@@ -303,14 +302,17 @@ struct SparseTensorCore {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       if (!has[half] || Attention::lane() % 4 > 0) continue;
-      problem.lse[size_t(tile.row) * problem.sizes.queries + of_queries[half]] =
-          log_sum_exp(attention.maximum[half], attention.total[half]);
+      tile.store_softmax(of_queries[half], attention.maximum[half], attention.total[half]);
     }
     const float factors[2] = {softmax_factor(attention.total[0]), softmax_factor(attention.total[1])};
     attention.each_pair(problem.sizes.head_dim, [&](int half, int feature, float first, float second) {
       if (!has[half]) return;
-      store2(problem.output + tile.query_start(of_queries[half]) + feature, first * factors[half],
-             second * factors[half]);
+      if (gridDim.y > 1) {
+        *reinterpret_cast<float2*>(tile.part_of(of_queries[half]) + feature) = make_float2(first, second);
+      } else {
+        store2(problem.output + tile.query_start(of_queries[half]) + feature, first * factors[half],
+               second * factors[half]);
+      }
     });
   }
 
@@ -347,17 +349,13 @@ struct SparseTensorCore {
         weights[other] = exp2f(sums_of(other, row)[HEAD_DIM] - softmax_base(maximum));
         total += weights[other] * sums_of(other, row)[HEAD_DIM + 1];
       }
-      const float factor = softmax_factor(total);
       const int number = tile.query_of(row);
-      if (Attention::lane() == 0) {
-        problem.lse[size_t(tile.row) * problem.sizes.queries + number] = log_sum_exp(maximum, total);
-      }
+      if (Attention::lane() == 0) tile.store_softmax(number, maximum, total);
       for (int feature = Attention::lane() * 4; feature < problem.sizes.head_dim; feature += 128) {
         float4 sum = zero4();
 #pragma unroll
         for (int other = 0; other < TEAMS; other++) add4(sum, weights[other], load4(sums_of(other, row) + feature));
-        scale4(sum, factor);
-        store4(problem.output + tile.query_start(number) + feature, sum);
+        tile.store_sums(number, feature, sum, total);
       }
     }
   }

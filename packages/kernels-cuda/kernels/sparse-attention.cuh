@@ -5,11 +5,11 @@
 // The arguments of every sparse attention kernel; SPARSE_PROBLEM makes the struct of them. `row_count` is batch · heads.
 #define SPARSE_PARAMETERS(type)                                                                                    \
   (const type* query, const type* key, const type* value, const unsigned char* key_mask, const int* key_order,     \
-   const int* query_order, const int* lists, const float* groups, type* output, float* lse, ATTENTION_WORDS,       \
-   int row_count, int tile_queries, int block_keys, int slots, int group_keys, int group_count)
+   const int* query_order, const int* lists, const float* groups, type* output, float* lse, float* partial,        \
+   ATTENTION_WORDS, int row_count, int tile_queries, int block_keys, int slots, int group_keys, int group_count)
 #define SPARSE_PROBLEM(type)                                                                                   \
   SparseProblem<type> {                                                                                        \
-    query, key, value, key_mask, key_order, query_order, lists, groups, output, lse, ATTENTION_SIZES,          \
+    query, key, value, key_mask, key_order, query_order, lists, groups, output, lse, partial, ATTENTION_SIZES, \
         row_count, tile_queries, block_keys, slots, group_keys, group_count                                         \
   }
 
@@ -20,7 +20,7 @@ struct SparseProblem {
   const int *key_order, *query_order, *lists;
   const float* groups;
   T* output;
-  float* lse;
+  float *lse, *partial;
   AttentionSizes sizes;
   int row_count, tile_queries, block_keys, slots, group_keys, group_count;
 
@@ -58,6 +58,26 @@ struct SparseTile {
 
   DEVICE size_t query_start(int number) const {
     return queries_start + size_t(number) * problem.sizes.of_queries.token;
+  }
+
+  /** Where this part's sums of a query stand, when its keys are split. */
+  DEVICE float* part_of(int number) const { return part_of_query(problem.partial, problem.sizes, row, number); }
+
+  /** Stores four sums of a query: what they come to, or as they are where its keys are split. */
+  DEVICE void store_sums(int number, int feature, float4 sums, float total) const {
+    if (gridDim.y > 1) return store4(part_of(number) + feature, sums);
+    scale4(sums, softmax_factor(total));
+    store4(problem.output + query_start(number) + feature, sums);
+  }
+
+  DEVICE void store_softmax(int number, float maximum, float total) const {
+    if (gridDim.y > 1) {
+      float* const to = part_of(number) + problem.sizes.head_dim;
+      to[0] = maximum;
+      to[1] = total;
+    } else {
+      problem.lse[size_t(row) * problem.sizes.queries + number] = log_sum_exp(maximum, total);
+    }
   }
 
   DEVICE ListedKeys<T> listed() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <sstream>
 #include <string>
@@ -43,16 +44,19 @@ struct Launch {
   std::vector<std::uint64_t> values;
 };
 
+/** What is put on a stream. */
+using Work = std::function<int()>;
+
 struct Stream {
   bool capturing = false;
-  std::vector<Launch> captured;
+  std::vector<Work> captured;
 };
 
 struct Event {
   bool told = true;
 };
 
-using Graph = std::vector<Launch>;
+using Graph = std::vector<Work>;
 
 constexpr std::size_t memory_bytes = std::size_t(2) << 30;
 constexpr unsigned most_shared = 227 * 1024;
@@ -89,6 +93,14 @@ void find_functions() {
 }
 
 }  // namespace
+
+/** Does work, or where the stream captures, keeps it for the graph; for libcublasLt.cpp, too. */
+int flashmla_software_put(void* stream, const std::function<int()>& work) {
+  if (check() != success) return check();
+  Stream* const to = static_cast<Stream*>(stream);
+  if (!to->capturing) return work();
+  return to->captured.push_back(work), success;
+}
 
 extern "C" {
 
@@ -207,8 +219,7 @@ int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
     std::memcpy(&value, params[i], sizeof value);
     launch.values.push_back(value);
   }
-  if (!stream->capturing) return run(launch);
-  return stream->captured.push_back(launch), success;
+  return flashmla_software_put(stream, [launch] { return run(launch); });
 }
 
 int cuStreamBeginCapture_v2(Stream* stream, int) {
@@ -227,9 +238,9 @@ int cuGraphInstantiateWithFlags(Graph** exec, const Graph* graph, unsigned long 
   return *exec = new Graph(*graph), check();
 }
 int cuGraphLaunch(const Graph* exec, Stream*) {
-  for (const Launch& launch : *exec) {
+  for (const Work& work : *exec) {
     if (check() != success) return check();
-    run(launch);
+    work();
   }
   return check();
 }

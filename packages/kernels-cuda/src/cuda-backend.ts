@@ -15,7 +15,6 @@ import {
   type HostTensor,
   type MemoryInfo,
   OutOfMemoryError,
-  oneVariant,
   PreferredVariants,
   type PrepareOptions,
   type Problem,
@@ -31,14 +30,16 @@ import {
   validateProblem,
 } from '@flashmla/tensor';
 import { CudaContext, disposed } from './context.ts';
+import type { CublasApi } from './cublas.ts';
 import { CudaTensor } from './cuda-tensor.ts';
 import { type Block, DeviceMemory } from './device-memory.ts';
 import { type CudaDevice, lineOf } from './devices.ts';
-import { type Driver, KernelArguments } from './driver.ts';
+import { type Driver, KernelArguments, withoutSource } from './driver.ts';
 import { EventRecording } from './event-recording.ts';
 import { Graphs } from './graphs.ts';
-import { planOf, refusal } from './kernels/index.ts';
-import type { CudaPlan, Step } from './plan.ts';
+import { planOf, refusal, variantsOf } from './kernels/index.ts';
+import type { CudaPlan, CudaTraits, Step } from './plan.ts';
+import { Products } from './products.ts';
 import { type PreparedStep, RecordedOp, Recorder } from './recorder.ts';
 import { Staging } from './staging.ts';
 
@@ -60,6 +61,8 @@ export interface CudaBackendOptions {
   readonly memoryBytes: number;
   /** Whether what comes again is launched as one graph. */
   readonly graphs: boolean;
+  /** cuBLASLt, or why there is none. */
+  readonly cublas: CublasApi | string;
 }
 
 export class CudaBackend implements Backend {
@@ -72,6 +75,9 @@ export class CudaBackend implements Backend {
   readonly #graphs: Graphs;
   readonly #recorder: Recorder;
   readonly #staging: Staging;
+  readonly #products: Products | undefined;
+  /** What plans rest on. */
+  readonly #traits: CudaTraits;
   readonly #programs = new Recent<CudaProgram>(mostPrograms);
   readonly #preferred = new PreferredVariants('[kernels-cuda]');
   readonly #profiler = new Profiler<EventRecording>('[kernels-cuda]', this);
@@ -80,15 +86,20 @@ export class CudaBackend implements Backend {
   #steps = 0;
   #ending: Promise<void> | undefined;
 
-  constructor({ driver, device, image, memoryBytes, graphs }: CudaBackendOptions) {
+  constructor({ driver, device, image, memoryBytes, graphs, cublas }: CudaBackendOptions) {
     this.gpu = device;
-    this.device = {
-      description: lineOf(device),
-      features: graphs ? ['float16', 'graphs'] : ['float16'],
-      limits: { memoryBytes, sharedBytesPerBlock: device.sharedBytesPerBlock, maxHeadDim: 256 },
-    };
     const context = new CudaContext(driver, device.ordinal, image);
     this.#context = context;
+    const products = openProducts(cublas, context, device.computeCapability);
+    this.#products = typeof products === 'string' ? undefined : products;
+    this.#traits = this.#products
+      ? { ...device, cublas: (product) => this.#products!.workspaceBytes(product) }
+      : device;
+    this.device = {
+      description: `${lineOf(device)}, ${typeof products === 'string' ? `no cuBLASLt: ${products}` : products.description}`,
+      features: ['float16', ...(graphs ? ['graphs'] : []), ...(this.#products ? ['cublas'] : [])],
+      limits: { memoryBytes, sharedBytesPerBlock: device.sharedBytesPerBlock, maxHeadDim: 256 },
+    };
     this.#memory = new DeviceMemory(
       {
         allocate: (byteLength) => context.run(() => driver.allocate(byteLength)),
@@ -112,9 +123,10 @@ export class CudaBackend implements Backend {
 
   supports(problem: Problem): Support {
     validateProblem(problem);
-    const refused = refusal(problem, this.gpu);
+    const refused = refusal(problem, this.#traits);
     if (refused) return { supported: false, ...refused };
-    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = planOf(problem, this.gpu);
+    const plan = planOf(problem, this.#traits, this.#variant(problem));
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = plan;
     return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
   }
 
@@ -165,8 +177,8 @@ export class CudaBackend implements Backend {
     this.#memory.resetPeak();
   }
 
-  variants(): readonly string[] {
-    return oneVariant;
+  variants(problem: Problem): readonly string[] {
+    return variantsOf(problem, this.#traits);
   }
 
   prefer(shapeClass: string, variant: string): void {
@@ -175,16 +187,15 @@ export class CudaBackend implements Backend {
 
   async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     this.#context.checkUsable();
-    this.#preferred.choose(problem, oneVariant, variant);
-    return this.#programs.get(problemKey(problem), () => {
+    const chosen = this.#variant(problem, variant);
+    return this.#programs.get(`${problemKey(problem)} ${chosen}`, () => {
       validateProblem(problem);
-      const refused = refusal(problem, this.gpu);
+      const refused = refusal(problem, this.#traits);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-cuda] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
-      const plan = planOf(problem, this.gpu);
-      const launched = plan.steps.filter(({ grid }) => grid.every((blocks) => blocks > 0));
-      return { problem, plan, steps: launched.map((step) => this.#prepare(step)) };
+      const plan = planOf(problem, this.#traits, chosen);
+      return { problem, plan, steps: plan.steps.map((step) => this.#prepare(step)) };
     });
   }
 
@@ -252,6 +263,7 @@ export class CudaBackend implements Backend {
   dispose(): Promise<void> {
     this.#ending ??= this.#context.close(disposed(), () => [
       ...this.#graphs.release(),
+      ...(this.#products?.release() ?? []),
       ...this.#staging.release(),
       ...this.#memory.release(),
     ]);
@@ -262,12 +274,30 @@ export class CudaBackend implements Backend {
     return this.dispose();
   }
 
+  #variant(problem: Problem, wanted?: string): string {
+    return this.#preferred.choose(problem, this.variants(problem), wanted);
+  }
+
   #prepare(step: Step): PreparedStep {
+    const { driver, stream } = this.#context;
+    const id = ++this.#steps;
+    if ('product' in step) {
+      const launch = ([input = 0, weight = 0, bias = 0, output = 0, workspace = 0]: readonly number[]) =>
+        this.#products!.launch(step.product, { input, weight, bias, output, workspace }, stream);
+      return { id, step, launch };
+    }
+    const kernel = this.#context.kernel(step.kernel, step.sharedBytes);
+    const given = new KernelArguments(driver.api, step.bindings.length, step.words);
     return {
-      id: ++this.#steps,
+      id,
       step,
-      kernel: this.#context.kernel(step.kernel, step.sharedBytes),
-      arguments: new KernelArguments(this.#context.driver.api, step.bindings.length, step.words),
+      launch(addresses) {
+        // The driver copies the arguments when it is called, so that the next launch of the step may set its own.
+        addresses.forEach((address, at) => {
+          given.setPointer(at, address);
+        });
+        driver.launch(kernel, step, stream, given);
+      },
     };
   }
 
@@ -283,5 +313,19 @@ export class CudaBackend implements Backend {
     this.#context.checkUsable();
     checkOwned('[kernels-cuda]', this, tensor);
     return tensor as CudaTensor;
+  }
+}
+
+/** cuBLASLt on a device, or why it is not used there: what it can't begin with, our own kernels do. */
+function openProducts(
+  cublas: CublasApi | string,
+  { driver, handle }: CudaContext,
+  computeCapability: number,
+): Products | string {
+  if (typeof cublas === 'string') return cublas;
+  try {
+    return new Products(cublas, driver, handle, computeCapability);
+  } catch (error) {
+    return withoutSource(error);
   }
 }

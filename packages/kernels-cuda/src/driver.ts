@@ -1,17 +1,14 @@
 // The CUDA driver API: what this package calls of it, where it comes from, and a face on which every call is checked.
 //
-// libcuda comes with the NVIDIA driver. It is opened at run time through koffi, an optional peer, and only when asked for:
-// whoever has neither installs and runs this package all the same. Signatures are those of cuda.h. Handles, pointers to
-// host memory and device addresses are all integers of 64 bits; device addresses are numbers here, for they lie below
-// 2^53 (49 bits at most), and are compared and added often.
+// libcuda comes with the NVIDIA driver. It is opened when it is asked for (native-library.ts). Signatures are those of cuda.h.
+// Device addresses are numbers here, for they lie below 2^53 (49 bits at most), and are compared and added often.
 
 import { CudaError, cuda } from './cuda-error.ts';
+import { bindCalls, type Koffi, loadKoffi, type Out, type Signatures } from './native-library.ts';
 import type { Dimensions, Word } from './plan.ts';
 
 /** A CUcontext, CUstream, CUevent, CUmodule, CUfunction, CUgraph or CUgraphExec. */
 export type Handle = bigint;
-/** Where a call puts a result; host memory that does not move while it runs. */
-type Out = NodeJS.TypedArray;
 
 /** The functions, by their names without suffix. Each gives a CUresult. */
 export interface CudaCalls {
@@ -69,11 +66,8 @@ export interface CudaApi {
   view(pointer: bigint, byteLength: number): ArrayBuffer;
 }
 
-/** Out parameters and other memory (m), integers of 64 bits (u), 32 bits (i), sizes (z) and strings (s), as koffi says it. */
-const koffiTypes = { m: 'void *', u: 'uint64_t', i: 'int32_t', w: 'uint32_t', z: 'size_t', s: 'str' } as const;
-
-/** For each call its exported name (the one cuda.h's macros stand for) where that differs, and its parameters. */
-export const signatures: { readonly [Name in keyof CudaCalls]: readonly [parameters: string, symbol?: string] } = {
+/** Exported names are those that cuda.h's macros stand for. */
+export const signatures: Signatures<CudaCalls> = {
   cuInit: ['w'],
   cuDriverGetVersion: ['m'],
   cuDeviceGetCount: ['m'],
@@ -114,16 +108,6 @@ export const signatures: { readonly [Name in keyof CudaCalls]: readonly [paramet
   cuGraphExecDestroy: ['u'],
 };
 
-/** What is used of koffi: https://koffi.dev */
-interface Koffi {
-  load(path: string): {
-    func(name: string, result: string, parameters: readonly string[]): (...args: unknown[]) => number;
-  };
-  address(value: ArrayBuffer): bigint;
-  view(pointer: bigint, byteLength: number): ArrayBuffer;
-  decode: { string(pointer: bigint): string };
-}
-
 const libraries: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: 'libcuda.so.1', win32: 'nvcuda.dll' };
 
 /**
@@ -138,16 +122,8 @@ export async function openLibrary(path?: string): Promise<CudaApi | string> {
   if (!file) return `there is no CUDA on ${platform}; use another backend`;
   if (process.arch !== 'x64' && process.arch !== 'arm64')
     return `there is no CUDA on ${process.arch}; use another backend`;
-  let koffi: Koffi;
-  try {
-    // Native code, which no bundler shall take: `browser` in package.json keeps it out of what is built for browsers,
-    // the comment out of what webpack builds for Node.
-    koffi = (await import(/* webpackIgnore: true */ 'koffi')).default as unknown as Koffi;
-  } catch (error) {
-    return (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND'
-      ? 'koffi is not installed, which opens the NVIDIA driver; npm i koffi'
-      : `the package koffi does not load: ${(error as Error).message}`;
-  }
+  const koffi = await loadKoffi();
+  if (typeof koffi === 'string') return koffi;
   try {
     return bind(koffi, file);
   } catch (error) {
@@ -157,19 +133,9 @@ export async function openLibrary(path?: string): Promise<CudaApi | string> {
 
 function bind(koffi: Koffi, file: string): CudaApi {
   const library = koffi.load(file);
-  const calls: Record<string, (...args: unknown[]) => number> = {};
-  for (const [name, [parameters, symbol = name]] of Object.entries(signatures)) {
-    // Bound when it is first called: an old driver that lacks one can still say that it is old.
-    calls[name] = (...args) => {
-      const types = [...parameters].map((letter) => koffiTypes[letter as keyof typeof koffiTypes]);
-      const bound = library.func(symbol, 'int', types);
-      calls[name] = bound;
-      return bound(...args);
-    };
-  }
   const nameOf = library.func('cuGetErrorName', 'int', ['int', 'void *']);
   return {
-    calls: calls as unknown as CudaCalls,
+    calls: bindCalls(library, signatures),
     nameOf(result) {
       const name = new BigUint64Array(1);
       return nameOf(result, name) === 0 ? koffi.decode.string(name[0]!) : `CUDA error ${result}`;

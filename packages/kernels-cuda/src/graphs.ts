@@ -115,16 +115,9 @@ export class Graphs {
     if (exec !== undefined) this.#context.driver.destroyGraphExec(exec);
   }
 
+  /** Whatever captures finds all modules loaded: the first time that a sequence came it was launched as it is. */
   #put(launches: readonly Launch[]): void {
-    const { driver, stream } = this.#context;
-    for (const { prepared, addresses } of launches) {
-      const { kernel, step, arguments: given } = prepared;
-      // The driver copies the arguments when it is called, so that the next launch of the step may set its own.
-      addresses.forEach((address, at) => {
-        given.setPointer(at, address);
-      });
-      driver.launch(kernel, step, stream, given);
-    }
+    for (const { prepared, addresses } of launches) prepared.launch(addresses);
   }
 }
 

@@ -1,6 +1,7 @@
 // Probing and opening: which driver and GPUs there are, and the one that is opened.
 
 import { type BackendProbe, type BackendProvider, FlashMLAError, type OpenOptions } from '@flashmla/tensor';
+import { type CublasApi, openCublas } from './cublas.ts';
 import { CudaBackend } from './cuda-backend.ts';
 import { type CudaDevice, chooseDevice, driverVersions, findDevices, lineOf, unsupported } from './devices.ts';
 import { type Driver, openDriver } from './driver.ts';
@@ -18,6 +19,11 @@ export interface CudaOpenOptions extends OpenOptions {
   fatbin?: Uint8Array;
   /** Whether ops that come again in the same order are launched as one graph; default true. Some tools want false. */
   graphs?: boolean;
+  /**
+   * Where cuBLASLt lies, which does dense products; default: wherever the system finds libcublasLt.so.13 or .12 by name. Where
+   * there is none this package's own kernels do them, as with false.
+   */
+  cublas?: string | false;
 }
 
 export interface CudaBackendProvider extends BackendProvider {
@@ -30,12 +36,13 @@ export interface CudaBackendProvider extends BackendProvider {
   devices(): Promise<readonly CudaDevice[]>;
 }
 
-export const provider: CudaBackendProvider = providerOver(openDriver, loadFatbin);
+export const provider: CudaBackendProvider = providerOver(openDriver, loadFatbin, openCublas);
 
-/** A provider over any driver: the machine's own, or one in memory. */
+/** A provider over any driver and cuBLASLt: the machine's own, or some in memory. */
 export function providerOver(
   open: () => Promise<Driver | string>,
   image: () => Promise<Uint8Array>,
+  cublas: (path?: string) => Promise<CublasApi | string>,
 ): CudaBackendProvider {
   const find = async (leastVersion?: number) => {
     const driver = await open();
@@ -80,6 +87,7 @@ export function providerOver(
       const { driver, devices } = await found(options.fatbin && driverVersions.least);
       const device = chooseDevice(devices, options.device);
       const kernels = options.fatbin ?? (await image());
+      const products = options.cublas === false ? 'it was not asked for' : await cublas(options.cublas);
       signal?.throwIfAborted();
       return new CudaBackend({
         driver,
@@ -87,6 +95,7 @@ export function providerOver(
         image: kernels,
         memoryBytes: Math.min(memoryBytes ?? device.memoryBytes, device.memoryBytes),
         graphs,
+        cublas: products,
       });
     },
   };

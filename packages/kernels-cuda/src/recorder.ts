@@ -2,7 +2,6 @@
 // have come together. Launches that follow one another go to the device as one graph where they came before (graphs.ts).
 
 import type { CudaContext } from './context.ts';
-import type { Handle, KernelArguments } from './driver.ts';
 import type { EventRecording } from './event-recording.ts';
 import type { Graphs } from './graphs.ts';
 import type { Step } from './plan.ts';
@@ -10,10 +9,10 @@ import type { Step } from './plan.ts';
 /** A step made ready to launch; all of it but the pointers is set. */
 export interface PreparedStep {
   readonly step: Step;
-  readonly kernel: Handle;
-  readonly arguments: KernelArguments;
   /** No other has the same. */
   readonly id: number;
+  /** Puts it on the stream. Within the context's `run`. @param addresses of the bindings; 0 for one that is not given */
+  launch(addresses: readonly number[]): void;
 }
 
 export interface Launch {

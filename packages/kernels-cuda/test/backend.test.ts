@@ -4,7 +4,7 @@ import { FlashMLAError, OutOfMemoryError, tensor } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import { CudaError } from '../src/cuda-error.ts';
 import type { CudaCalls } from '../src/driver.ts';
-import { type CudaBackend, planOf } from '../src/index.ts';
+import { type CudaBackend, type KernelStep, planOf } from '../src/index.ts';
 import { stagingBlockBytes } from '../src/staging.ts';
 import { FakeDriver } from './fake-driver.ts';
 import { copyInput, fakeProvider, openFake, square } from './support.ts';
@@ -30,7 +30,7 @@ async function chain(backend: CudaBackend, times: number, signal?: AbortSignal):
 describe('a launch', () => {
   it('has the grid, block, shared memory and arguments of its plan', async () => {
     const { fake, backend } = await openFake();
-    const step = planOf(square, backend.gpu).steps[0]!;
+    const step = planOf(square, backend.gpu).steps[0] as KernelStep;
     using input = uploaded(backend);
     using weight = uploaded(backend);
     using output = backend.allocate([4, 4], 'float32');
@@ -59,7 +59,7 @@ describe('a launch', () => {
   it('is allowed the shared memory it needs, once', async () => {
     const { fake, backend } = await openFake({ sharedBytesUnasked: 0, execute: () => 0 });
     const half = { ...square, dtype: 'float16' } as const;
-    expect(planOf(half, backend.gpu).steps[0]!.sharedBytes).toBeGreaterThan(0);
+    expect((planOf(half, backend.gpu).steps[0] as KernelStep).sharedBytes).toBeGreaterThan(0);
     using operand = backend.allocate([4, 4], 'float16');
     for (const rows of [4, 3]) {
       const program = await backend.prepare({ ...half, rows });

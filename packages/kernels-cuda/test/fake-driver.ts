@@ -158,6 +158,20 @@ export class FakeDriver implements CudaApi {
     throw new Error(`${byteLength} bytes at ${address} are nobody's`);
   }
 
+  /** Whether a context is current on the thread. */
+  get hasContext(): boolean {
+    return this.#current.length > 0;
+  }
+
+  /** Puts a launch on a stream, or into what it captures. @returns a CUresult */
+  launchOn(handle: bigint, launch: FakeLaunch): number {
+    const stream = this.#get<Stream>('stream', handle);
+    if (!stream) return codes.invalidHandle;
+    if (stream.capturing) stream.capturing.push({ ...launch, byGraph: true });
+    else stream.work.push({ run: () => this.#execute(launch) });
+    return codes.success;
+  }
+
   #place(buffer: ArrayBuffer): bigint {
     const address = this.#nextAddress;
     this.#nextAddress += BigInt(Math.ceil((buffer.byteLength + 1) / 4096) * 4096);
@@ -403,16 +417,10 @@ export class FakeDriver implements CudaApi {
         const kernel = this.#get<string>('kernel', fn);
         const numbers = rest.slice(0, 7) as number[];
         const [handle, params] = rest.slice(7) as [bigint, BigUint64Array];
-        const stream = this.#get<Stream>('stream', handle);
-        if (kernel === undefined || !stream) return invalidHandle;
+        if (kernel === undefined) return invalidHandle;
         const allowed = Math.max(this.#options.sharedBytesUnasked ?? 49152, this.#allowedShared.get(fn) ?? 0);
         if (numbers.slice(0, 6).some((count) => count < 1) || numbers[6]! > allowed) return invalidValue;
-        const launch = this.#launchOf(kernel, numbers, params);
-        if (stream.capturing) {
-          stream.capturing.push({ ...launch, byGraph: true });
-          return success;
-        }
-        return enqueue(handle, () => this.#execute(launch));
+        return this.launchOn(handle, this.#launchOf(kernel, numbers, params));
       },
 
       cuStreamBeginCapture: (handle) => {

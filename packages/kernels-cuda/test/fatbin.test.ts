@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { conformanceCases } from '@flashmla/conformance';
 import { expect, it } from 'vitest';
 import { architectures, sourceHash } from '../build/sources.mjs';
-import { planOf } from '../src/kernels/index.ts';
-import { full, large, small } from './support/traits.ts';
+import { planOf, variantsOf } from '../src/kernels/index.ts';
+import { full, large, small, withCublas } from './support/traits.ts';
 
 const file = (name: string) => new URL(`../fatbin/${name}`, import.meta.url);
 const manifest = JSON.parse(readFileSync(file('manifest.json'), 'utf8')) as {
@@ -32,7 +32,11 @@ it('is the one that the manifest tells of', () => {
 it('holds every kernel that a plan launches', () => {
   const cases = conformanceCases().filter(({ mayRefuse }) => !mayRefuse);
   const launched = cases.flatMap(({ problem }) =>
-    [full, large, small].flatMap((traits) => planOf(problem, traits).steps.map(({ kernel }) => kernel)),
+    [full, large, small, withCublas].flatMap((traits) =>
+      variantsOf(problem, traits).flatMap((variant) =>
+        planOf(problem, traits, variant).steps.flatMap((step) => ('product' in step ? [] : [step.kernel])),
+      ),
+    ),
   );
   const missing = [...new Set(launched)].filter((kernel) => !manifest.kernels.includes(kernel));
   expect(missing, mend).toEqual([]);

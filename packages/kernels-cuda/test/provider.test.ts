@@ -12,10 +12,13 @@ const ampere: FakeDevice = { name: 'NVIDIA A100', computeCapability: [8, 0], mem
 const hopper: FakeDevice = { name: 'NVIDIA H200', computeCapability: [9, 0], memoryBytes: 141 * 2 ** 30 };
 const orin: FakeDevice = { name: 'Orin', computeCapability: [8, 7], integrated: true };
 
+const noCublas = () => Promise.reject(new Error('nobody asked for cuBLASLt'));
+
 const probeOf = (fake: FakeDriver) =>
   providerOver(
     async () => initialized(fake),
     async () => image,
+    noCublas,
   ).probe();
 
 describe('probe', () => {
@@ -53,6 +56,7 @@ describe('probe', () => {
     const provider = providerOver(
       async () => 'no NVIDIA driver: libcuda.so.1 does not load',
       async () => image,
+      noCublas,
     );
     expect(await provider.probe()).toEqual({
       available: false,
@@ -150,6 +154,7 @@ describe('open', () => {
       async () => {
         throw new FlashMLAError('backend-unavailable', '[kernels-cuda] the kernels are not there.');
       },
+      noCublas,
     );
     await expect(provider.open()).rejects.toThrow('not there');
     expect(fake.contexts.size).toBe(0);

@@ -1,6 +1,7 @@
 // A backend over a driver in memory, and one op for it to run.
 
 import type { LinearProblem } from '@flashmla/tensor';
+import type { CublasApi } from '../src/cublas.ts';
 import { Driver } from '../src/driver.ts';
 import { planOf } from '../src/index.ts';
 import { type CudaOpenOptions, providerOver } from '../src/provider.ts';
@@ -8,8 +9,8 @@ import { FakeDriver, type FakeLaunch, type FakeOptions } from './fake-driver.ts'
 
 export const image = Uint8Array.of(1, 2, 3);
 
-/** A provider whose driver and kernels are in memory. */
-export function fakeProvider(fake: FakeDriver) {
+/** A provider whose driver, kernels and cuBLASLt are in memory. */
+export function fakeProvider(fake: FakeDriver, cublas: CublasApi | string = 'there is none') {
   return providerOver(
     async () => {
       const driver = new Driver(fake);
@@ -17,6 +18,7 @@ export function fakeProvider(fake: FakeDriver) {
       return driver;
     },
     async () => image,
+    async () => cublas,
   );
 }
 
@@ -32,8 +34,8 @@ export const square: LinearProblem = {
 
 /** Stands for the kernels of `square`: the output is the input. */
 export function copyInput({ arguments: given }: FakeLaunch, fake: FakeDriver): number {
-  const { bindings } = planOf(square, { computeCapability: 90, multiprocessors: 132, sharedBytesPerBlock: 232448 })
-    .steps[0]!;
+  const plan = planOf(square, { computeCapability: 90, multiprocessors: 132, sharedBytesPerBlock: 232448 });
+  const bindings: readonly string[] = plan.steps[0]!.bindings;
   const at = (name: string) => fake.bytesAt(given[bindings.indexOf(name)]!, 64);
   at('output').set(at('input'));
   return 0;

@@ -1,7 +1,7 @@
 // What dense and sparse attention share: the tile that a block takes on, the words of every attention kernel, what is refused.
 
-import { type AttentionDimensions, headsStrides, type Refusal } from '@flashmla/tensor';
-import { float, type Word } from '../plan.ts';
+import { type AttentionDimensions, ceilDivide, headsStrides, type Problem, type Refusal } from '@flashmla/tensor';
+import { type CudaPlan, type CudaTraits, float, launch, partsOf, suffixOf, type Word } from '../plan.ts';
 
 /** Head widths that kernels are compiled for: the smallest that holds a head is taken. */
 export type HeadWidth = 64 | 128 | 256;
@@ -55,6 +55,29 @@ export function tensorCoreTile(problem: AttentionDimensions, warps: number, chun
     keys: tensorCoreKeys,
     multiplyAdds: 2 * width,
     sharedBytes: 2 * (rows + 4 * chunk) * (width + 8) + 24 * chunk,
+  };
+}
+
+/** Keys that a part has at least. */
+const leastKeysOfPart = 256;
+
+/** Among how many blocks the keys of a tile are split. @param keys of a tile */
+export const keyParts = (blocks: number, keys: number, traits: CudaTraits): number =>
+  partsOf(blocks, keys, leastKeysOfPart, traits);
+
+/** The step that joins the parts of attention whose keys are split, and the memory between: none where there is one part. */
+export function mergeSplits(
+  problem: AttentionDimensions & Problem,
+  parts: number,
+): Pick<CudaPlan, 'steps' | 'buffers'> {
+  if (parts === 1) return { steps: [], buffers: {} };
+  const { batch, heads, queries, headDim } = problem;
+  return {
+    steps: launch(`merge_splits_${suffixOf(problem)}`, ceilDivide(batch * heads * queries, 4), 128, {
+      bindings: ['partial', 'output', 'lse'],
+      words: [batch * heads, parts, ...attentionWords(problem)],
+    }),
+    buffers: { partial: 4 * batch * heads * queries * parts * (headDim + 4) },
   };
 }
 

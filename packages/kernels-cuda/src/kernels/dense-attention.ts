@@ -2,37 +2,52 @@
 
 import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, launch, suffixOf } from '../plan.ts';
-import { attentionWords, halfChunk, headWidth, refusesHeads, simtTile, tensorCoreTile } from './attention.ts';
+import {
+  attentionWords,
+  halfChunk,
+  headWidth,
+  keyParts,
+  mergeSplits,
+  refusesHeads,
+  simtTile,
+  tensorCoreTile,
+} from './attention.ts';
 
-/** Keys that a part has at least: less would be joined for longer than it is computed. */
-const leastKeysOfPart = 256;
+/** Queries of a block, by the width of a head: those that there are kernels for, the default first. */
+const floatRows = { 64: [64, 32], 128: [32, 16], 256: [16] } as const;
+const halfRows = { 64: [64, 128], 128: [64, 128], 256: [64, 32] } as const;
 
 export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeads,
 
-  plan(problem, { multiprocessors }) {
+  variants(problem) {
+    const rows = suffixOf(problem) === 'f32' ? floatRows : halfRows;
+    return rows[headWidth(problem)].map((queries) => `${queries}-queries`);
+  },
+
+  plan(problem, traits, variant) {
     const { batch, heads, queries, keys, headDim } = problem;
     const width = headWidth(problem);
     const suffix = suffixOf(problem);
     const half = suffix !== 'f32';
-    const tile = half ? tensorCoreTile(problem, 4, halfChunk[width]) : simtTile(problem, 64);
-    const tiles = batch * heads * ceilDivide(queries, tile.rows);
-    const parts = Math.max(1, Math.min(Math.floor(multiprocessors / tiles), Math.floor(keys / leastKeysOfPart)));
-    const words = attentionWords(problem);
-    const [step] = launch(`dense_attention_${suffix}_${width}`, tiles, 128, {
-      bindings: ['query', 'key', 'value', 'keyMask', 'output', 'lse', 'partial'],
-      words,
-      sharedBytes: tile.sharedBytes,
-    });
-    const merge = launch(`merge_splits_${suffix}`, parts > 1 ? ceilDivide(batch * heads * queries, 4) : 0, 128, {
-      bindings: ['partial', 'output', 'lse'],
-      words: [batch * heads, parts, ...words],
-    });
+    const rows = Number.parseInt(variant, 10);
+    const tile = half ? tensorCoreTile(problem, rows / 16, halfChunk[width]) : simtTile(problem, rows);
+    const tiles = batch * heads * ceilDivide(queries, rows);
+    const parts = keyParts(tiles, keys, traits);
+    const merge = mergeSplits(problem, parts);
     return {
-      steps: step ? [{ ...step, grid: [tiles, parts, 1] }, ...merge] : [],
-      buffers: { ...(parts > 1 && { partial: 4 * batch * heads * queries * parts * (headDim + 4) }) },
+      steps: [
+        ...launch(`dense_attention_${suffix}_${rows}_${width}`, tiles, half ? 2 * rows : 128, {
+          bindings: ['query', 'key', 'value', 'keyMask', 'output', 'lse', 'partial'],
+          words: attentionWords(problem),
+          sharedBytes: tile.sharedBytes,
+          parts,
+        }),
+        ...merge.steps,
+      ],
+      buffers: merge.buffers,
       usefulMultiplyAdds: 2 * batch * heads * queries * keys * headDim,
-      issuedMultiplyAdds: tiles * tile.rows * ceilDivide(keys, tile.keys) * tile.keys * tile.multiplyAdds,
+      issuedMultiplyAdds: tiles * rows * ceilDivide(keys, tile.keys) * tile.keys * tile.multiplyAdds,
     };
   },
 };

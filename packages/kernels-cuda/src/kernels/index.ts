@@ -5,6 +5,7 @@ import {
   elementCount,
   inputSpecs,
   type OpName,
+  oneVariant,
   outputSpecs,
   type Problem,
   type ProblemOf,
@@ -40,9 +41,18 @@ export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefin
   return refused ?? tooLarge(problem, traits);
 }
 
+/** The ways to run a problem, the default first. */
+export function variantsOf(problem: Problem, traits: CudaTraits): readonly string[] {
+  return (kernels[problem.op] as Kernel<Problem>).variants?.(problem, traits) ?? oneVariant;
+}
+
 /** Steps, grids and memory of a problem: pure, so that launches are tested without a device. */
-export function planOf(problem: Problem, traits: CudaTraits): CudaPlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
+export function planOf(
+  problem: Problem,
+  traits: CudaTraits,
+  variant: string = variantsOf(problem, traits)[0]!,
+): CudaPlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, variant);
   return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
@@ -51,7 +61,9 @@ const mostElements = 2 ** 31 - 1;
 
 function tooLarge(problem: Problem, traits: CudaTraits): Refusal | undefined {
   const tensors = Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) });
-  const buffers = Object.entries(planOf(problem, traits).buffers);
+  const buffers = variantsOf(problem, traits).flatMap((variant) =>
+    Object.entries(planOf(problem, traits, variant).buffers),
+  );
   const large = [
     ...tensors.map(([name, { shape }]) => [name, elementCount(shape)] as const),
     ...buffers.map(([name, bytes]) => [name, bytes / byteSize('float32')] as const),

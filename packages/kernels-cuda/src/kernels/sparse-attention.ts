@@ -1,18 +1,41 @@
 // sparse-attention: clean lists, sums of residual groups, then a warp a query or a block a tile.
 
-import { ceilDivide, headsStrides, type SparseAttentionProblem } from '@flashmla/tensor';
-import { type CudaTraits, type Kernel, launch, suffixOf } from '../plan.ts';
-import { attentionWords, halfChunk, headWidth, refusesHeads, simtTile, tensorCoreTile } from './attention.ts';
+import { ceilDivide, headsStrides, oneVariant, type SparseAttentionProblem } from '@flashmla/tensor';
+import { type Kernel, launch, suffixOf } from '../plan.ts';
+import {
+  attentionWords,
+  halfChunk,
+  headWidth,
+  keyParts,
+  mergeSplits,
+  refusesHeads,
+  simtTile,
+  tensorCoreTile,
+} from './attention.ts';
 
 /** Warps of a block that each have a query, or a list, of their own. */
 const warpsOfBlock = 4;
 /** Tiles a multiprocessor from which on a warp has a tile of its own: below, more warps are needed to hide latency. */
 const tilesToFill = 64;
+/** Queries of a block in float32 where tiles have more than 16, by the width of a head; the default first. */
+const floatRows = { 64: [64, 16], 128: [32, 16], 256: [16] } as const;
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
   refuses: refusesHeads,
 
-  plan(problem, traits) {
+  variants(problem, { multiprocessors }) {
+    if (problem.tileQueries === 1) return oneVariant;
+    const width = headWidth(problem);
+    const large = problem.tileQueries > 16;
+    if (suffixOf(problem) === 'f32') return (large ? floatRows[width] : [16]).map((rows) => `${rows}-queries`);
+    // Which warps work on a tile, or on 16 queries of one: all of a block on 64 queries, all of them on the same 16, or each
+    // on its own. Rows that are too wide leave no room for the last.
+    if (width === 256) return large ? ['block', 'shared'] : ['shared'];
+    if (large) return ['block', 'shared', 'warp'];
+    return partsOfTiles(problem, 16) < multiprocessors * tilesToFill ? ['shared', 'warp'] : ['warp', 'shared'];
+  },
+
+  plan(problem, traits, variant) {
     const { batch, heads, queries, keys, headDim, tileQueries, blockKeys, slots, residualGroup } = problem;
     const rows = batch * heads;
     const tiles = ceilDivide(queries, tileQueries);
@@ -20,7 +43,9 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const groups = residualGroup > 0 ? ceilDivide(keys, residualGroup) : 0;
     const ofKeys = headsStrides(problem.layout, heads, keys, headDim);
     const suffix = suffixOf(problem);
-    const work = workOf(problem, traits);
+    const work = workOf(problem, variant);
+    const parts = keyParts(work.blocks, work.keys, traits);
+    const merge = mergeSplits(problem, parts);
     return {
       steps: [
         ...launch('sort_lists', ceilDivide(rows * tiles, warpsOfBlock), 128, {
@@ -34,13 +59,16 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
         ...launch(work.kernel, work.blocks, work.threads, {
           bindings: [
             ...['query', 'key', 'value', 'keyMask', 'keyOrder', 'queryOrder', 'lists', 'groups'],
-            ...['output', 'lse'],
+            ...['output', 'lse', 'partial'],
           ],
           words: [...attentionWords(problem), rows, tileQueries, blockKeys, slots, residualGroup, groups],
           sharedBytes: work.sharedBytes,
+          parts,
         }),
+        ...merge.steps,
       ],
       buffers: {
+        ...merge.buffers,
         lists: 4 * rows * tiles * (slots + 1),
         ...(groups > 0 && { groups: 4 * rows * groups * (2 * headDim + 4) }),
       },
@@ -50,18 +78,22 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
   },
 };
 
-/** The last step: which kernel, on how many blocks, and what it computes, padding included. */
+/** The step that attends: which kernel, on how many blocks, and what it computes, padding included. */
 interface Work {
   readonly kernel: string;
   readonly blocks: number;
   readonly threads: number;
   readonly sharedBytes: number;
+  /** Keys and stand-ins of a query. */
+  readonly keys: number;
   readonly multiplyAdds: number;
 }
 
-function workOf(problem: SparseAttentionProblem, traits: CudaTraits): Work {
+function workOf(problem: SparseAttentionProblem, variant: string): Work {
   if (problem.tileQueries === 1) return queriesWork(problem);
-  return suffixOf(problem) === 'f32' ? simtWork(problem) : tensorCoreWork(problem, traits);
+  return suffixOf(problem) === 'f32'
+    ? simtWork(problem, Number.parseInt(variant, 10))
+    : tensorCoreWork(problem, variant);
 }
 
 /** Keys and stand-ins of a query, both in whole multiples. */
@@ -77,56 +109,51 @@ function queriesWork(problem: SparseAttentionProblem): Work {
   const queries = problem.batch * problem.heads * problem.queries;
   // Lanes beyond the head's width have nothing to multiply.
   const streams = 32 / Math.min(32, width / 4);
+  const keys = keysIn(streams, problem);
   return {
     kernel: `sparse_queries_${suffixOf(problem)}_${width}`,
     blocks: ceilDivide(queries, warpsOfBlock),
     threads: 32 * warpsOfBlock,
     sharedBytes: 0,
-    multiplyAdds: queries * keysIn(streams, problem) * 2 * width,
+    keys,
+    multiplyAdds: queries * keys * 2 * width,
   };
 }
 
 /** Tiles, cut in parts of `rows` queries. */
-const partsOf = ({ batch, heads, queries, tileQueries }: SparseAttentionProblem, rows: number) =>
+const partsOfTiles = ({ batch, heads, queries, tileQueries }: SparseAttentionProblem, rows: number) =>
   batch * heads * ceilDivide(queries, tileQueries) * ceilDivide(tileQueries, rows);
 
-function simtWork(problem: SparseAttentionProblem): Work {
-  const width = headWidth(problem);
-  const { rows, keys, multiplyAdds, sharedBytes } = simtTile(problem, problem.tileQueries > 16 ? 64 : 16);
-  const blocks = partsOf(problem, rows);
+function simtWork(problem: SparseAttentionProblem, rows: number): Work {
+  const tile = simtTile(problem, rows);
+  const blocks = partsOfTiles(problem, rows);
+  const keys = keysIn(tile.keys, problem);
   return {
-    kernel: `sparse_tiles_f32_${rows}_${width}`,
+    kernel: `sparse_tiles_f32_${rows}_${headWidth(problem)}`,
     blocks,
     threads: 128,
-    sharedBytes,
-    multiplyAdds: blocks * rows * keysIn(keys, problem) * multiplyAdds,
+    sharedBytes: tile.sharedBytes,
+    keys,
+    multiplyAdds: blocks * rows * keys * tile.multiplyAdds,
   };
 }
 
-/** Up to 16 queries: a team of one warp, several to a tile where there are few; more: a block of four warps. */
-function tensorCoreWork(problem: SparseAttentionProblem, { multiprocessors }: CudaTraits): Work {
+function tensorCoreWork(problem: SparseAttentionProblem, variant: string): Work {
   const width = headWidth(problem);
-  const suffix = suffixOf(problem);
-  if (problem.tileQueries > 16) {
-    const { rows, keys, multiplyAdds, sharedBytes } = tensorCoreTile(problem, 4, halfChunk[width]);
-    const blocks = partsOf(problem, rows);
-    return {
-      kernel: `sparse_tiles_${suffix}_${rows}_by1_${width}`,
-      blocks,
-      threads: 128,
-      sharedBytes,
-      multiplyAdds: blocks * rows * keysIn(keys, problem) * multiplyAdds,
-    };
-  }
-  const { rows, keys, multiplyAdds, sharedBytes } = tensorCoreTile(problem, 1, 16);
-  const tiles = partsOf(problem, rows);
-  const teams = width === 256 ? 2 : 4;
-  const shares = width === 256 || tiles < multiprocessors * tilesToFill ? teams : 1;
+  const block = variant === 'block';
+  const tile = block ? tensorCoreTile(problem, 4, halfChunk[width]) : tensorCoreTile(problem, 1, 16);
+  const { rows, sharedBytes, multiplyAdds } = tile;
+  const tiles = partsOfTiles(problem, rows);
+  const keys = keysIn(tile.keys, problem);
+  // Teams of a block, and how many of them share a tile.
+  const teams = block ? 1 : width === 256 ? 2 : 4;
+  const shares = variant === 'shared' ? teams : 1;
   return {
-    kernel: `sparse_tiles_${suffix}_${rows}_by${shares}_${width}`,
-    blocks: shares > 1 ? tiles : ceilDivide(tiles, teams),
-    threads: 32 * teams,
+    kernel: `sparse_tiles_${suffixOf(problem)}_${rows}_by${shares}_${width}`,
+    blocks: ceilDivide(tiles * shares, teams),
+    threads: block ? 128 : 32 * teams,
     sharedBytes: teams * sharedBytes,
-    multiplyAdds: tiles * rows * keysIn(keys, problem) * multiplyAdds,
+    keys,
+    multiplyAdds: tiles * rows * keys * multiplyAdds,
   };
 }

@@ -11,14 +11,15 @@ import {
   FlashMLAError,
   type HostTensor,
   type MemoryInfo,
-  oneVariant,
+  PreferredVariants,
+  type PrepareOptions,
   type Problem,
   type Program,
   type Support,
   type Tensors,
   type TypedArray,
 } from '@flashmla/tensor';
-import { planOf, refusal } from '../../src/kernels/index.ts';
+import { planOf, refusal, variantsOf } from '../../src/kernels/index.ts';
 import type { CudaPlan, CudaTraits } from '../../src/plan.ts';
 import { runPlan } from './run-plan.ts';
 import { type Shim, shim } from './shim.ts';
@@ -39,6 +40,7 @@ class KernelBackend implements Backend {
   readonly device: DeviceInfo = { description: 'CUDA kernels on the CPU', features: ['float16'], limits: {} };
   readonly shim: Shim = shim();
   readonly #traits: CudaTraits;
+  readonly #variants = new PreferredVariants('[kernels-cuda]');
   #usedBytes = 0;
 
   constructor(traits: CudaTraits) {
@@ -78,16 +80,17 @@ class KernelBackend implements Backend {
 
   resetPeak(): void {}
 
-  variants(): readonly string[] {
-    return oneVariant;
+  variants(problem: Problem): readonly string[] {
+    return variantsOf(problem, this.#traits);
   }
 
   prefer(): void {}
 
-  async prepare(problem: Problem): Promise<Program> {
+  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     const refused = refusal(problem, this.#traits);
     if (refused) throw new FlashMLAError('unsupported', `[kernels-cuda] ${refused.reason}; ${refused.advice}.`);
-    return { problem, plan: planOf(problem, this.#traits) };
+    const chosen = this.#variants.choose(problem, this.variants(problem), variant);
+    return { problem, plan: planOf(problem, this.#traits, chosen) };
   }
 
   dispatch({ plan }: Program, inputs: Tensors, outputs: Tensors): void {

@@ -13,6 +13,7 @@ export function runPlan(shim: Shim, { steps, buffers }: CudaPlan, tensors: Reado
   }
   try {
     for (const step of steps) {
+      if ('product' in step) throw new Error('the shim has kernels only: plan without cuBLASLt');
       shim.launch(
         step,
         step.bindings.map((name) => addresses.get(name) ?? 0n),

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { isRequired } from '@flashmla/conformance/required';
 import koffi from 'koffi';
 import { describe, test } from 'vitest';
-import type { Step, Word } from '../../src/plan.ts';
+import type { KernelStep, Word } from '../../src/plan.ts';
 
 const root = new URL('../../', import.meta.url);
 const compiler = process.env.CXX ?? 'g++';
@@ -32,7 +32,7 @@ export interface Shim {
   write(address: bigint, bytes: Uint8Array): void;
   read(address: bigint, bytes: Uint8Array): void;
   /** Runs a step to its end; raises what the shim found wrong. `addresses` are the bindings', 0 for one not there. */
-  launch(step: Step, addresses: readonly bigint[]): void;
+  launch(step: KernelStep, addresses: readonly bigint[]): void;
 }
 
 /** Why the shim can't be built here; undefined where it can. */
@@ -56,7 +56,7 @@ export function describeOnShim(name: string, body: () => void): void {
 
 /** The library of all kernels, or of other `sources`, compiled unless there is one of these very files. */
 export function compile(
-  sources = ['library', 'libcuda'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root))),
+  sources = ['library', 'libcuda', 'libcublasLt'].map((name) => fileURLToPath(new URL(`shim/${name}.cpp`, root))),
 ): string {
   const hash = createHash('sha256').update([compiler, ...options].join(' '));
   for (const source of sources) hash.update(readFileSync(source));

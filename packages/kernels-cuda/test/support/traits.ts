@@ -10,3 +10,5 @@ export const small: CudaTraits = { computeCapability: 87, multiprocessors: 8, sh
 export const tight: CudaTraits = { computeCapability: 89, multiprocessors: 128, sharedBytesPerBlock: 99 * 1024 };
 /** One that anything fills: tiles are large, and nothing is shared out among blocks or warps. */
 export const full: CudaTraits = { ...large, multiprocessors: 0.001 };
+/** A large one whose cuBLASLt does every product. */
+export const withCublas: CudaTraits = { ...large, cublas: () => 2 ** 20 };

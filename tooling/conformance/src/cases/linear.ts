@@ -46,6 +46,10 @@ export function* linearCases(): Generator<Case> {
   });
   yield make({ rows: 1025, inFeatures: 68, outFeatures: 12, bias: true, activation: 'gelu' }, true);
   yield make({ rows: 2, inFeatures: 1025, outFeatures: 1025, bias: true, activation: 'none' }, true);
+  yield make({ rows: 5, inFeatures: 1540, outFeatures: 67, bias: true, activation: 'gelu-tanh' }, true, {
+    name: 'linear: few rows, a long sum, five reruns',
+    runs: 5,
+  });
   yield make({ rows: 130, inFeatures: 257, outFeatures: 129, bias: true, activation: 'gelu' }, true, {
     name: 'linear: five reruns',
     runs: 5,

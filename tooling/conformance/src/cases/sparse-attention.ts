@@ -60,6 +60,16 @@ export function* sparseAttentionCases(): Generator<Case> {
       undefined,
       { runs: 5 },
     );
+    // Where a backend may share a query's keys out among its workers.
+    yield make(
+      {
+        ...{ ...tile, heads: 1, queries: 5, keys: 2050, slots: ceilDivide(1024, tile.blockKeys), headDim: 12 },
+        ...{ mask: true, keyOrder: true, queryOrder: true, residualGroup: 64 },
+      },
+      'few queries, long lists',
+      undefined,
+      { runs: 5 },
+    );
     yield make({ ...tile, headDim: 6, residualGroup: 64 }, 'may be refused', undefined, { mayRefuse: true });
     yield make({ ...tile, headDim: 260 }, 'may be refused', undefined, { mayRefuse: true });
   }
