@@ -3,7 +3,7 @@
 
 /**
  * The files of the model, in Hugging Face layout: a BERT encoder for binary sentiment in English, labels 'negative' and
- * 'positive', up to 4096 tokens, weights in float16 (12.8 MB). `file:` URLs in Node; Vite and webpack follow each of them
+ * 'positive', up to 4096 tokens, weights in float16 (12.8 MB), and its calibrated gates. `file:` URLs in Node; Vite and webpack follow each of them
  * and make the file part of what they build.
  *
  * @example
@@ -11,6 +11,8 @@
  */
 export const modelFiles = {
   'config.json': new URL('../model/config.json', import.meta.url),
+  'gates.json': new URL('../model/gates.json', import.meta.url),
+  'gates.safetensors': new URL('../model/gates.safetensors', import.meta.url),
   'model.safetensors': new URL('../model/model.safetensors', import.meta.url),
   'tokenizer.json': new URL('../model/tokenizer.json', import.meta.url),
   'tokenizer_config.json': new URL('../model/tokenizer_config.json', import.meta.url),

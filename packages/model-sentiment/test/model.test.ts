@@ -41,6 +41,22 @@ function expectedShapes(): Map<string, number[]> {
 const sorted = <T>(entries: Iterable<[string, T]>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
 const float32 = ({ array, dtype }: HostTensor) => toFloat32(array, dtype);
 
+describe('the shipped gates', () => {
+  it('are content gates of all layers and heads', () => {
+    const { format, layers } = JSON.parse(read('gates.json').toString('utf8'));
+    expect({ format, layers: Object.keys(layers) }).toEqual({ format: 'flashmla-gates', layers: ['0', '1', '2', '3'] });
+    const tensors = decodeSafetensors(read('gates.safetensors'), 'gates.safetensors');
+    for (const [layer, { gate, ranks }] of Object.entries<{ gate: string; ranks: number[] }>(layers)) {
+      expect({ gate, heads: ranks.length }).toEqual({ gate: 'content', heads: config.num_attention_heads });
+      for (const map of ['queryMap', 'keyMap']) {
+        const { shape, array } = tensors.get(`layer.${layer}.${map}`)!;
+        expect(shape).toEqual([4, 64, 8]);
+        expect((array as Float32Array).every(Number.isFinite)).toBe(true);
+      }
+    }
+  });
+});
+
 describe('the shipped model', () => {
   it('is a four-layer BERT classifier in float16, labelled negative and positive', () => {
     expect(config).toMatchObject({
