@@ -14,7 +14,7 @@ const budgets = {
   '@flashmla/kernels-cuda': 21,
   '@flashmla/backend': 11,
   '@flashmla/evaluation': 7,
-  '@flashmla/gating': 16,
+  '@flashmla/gating': 22,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 25,
   '@flashmla/model-sentiment': 1,
