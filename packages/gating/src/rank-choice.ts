@@ -1,7 +1,9 @@
 // How many gate dimensions a head needs.
 
+import { evenly } from './evenly.ts';
 import type { HeadSolution } from './head-solution.ts';
 import { massOfTop } from './mass-of-top.ts';
+import { rowsAt, softmaxRows } from './matrix.ts';
 import { addRowProducts } from './row-products.ts';
 
 /** A text's queries and keys of one head, row-major [count, headDim]. */
@@ -134,14 +136,8 @@ class TextProbe {
 
 /** Up to `count` of the rows [rows, headDim], evenly spaced. */
 function evenlySpacedRows(rows: Float64Array, headDim: number, count: number): Float64Array {
-  const rowCount = rows.length / headDim;
-  const taken = Math.min(count, rowCount);
-  const picked = new Float64Array(taken * headDim);
-  for (let i = 0; i < taken; i++) {
-    const row = Math.floor((i * rowCount) / taken);
-    picked.set(rows.subarray(row * headDim, (row + 1) * headDim), i * headDim);
-  }
-  return picked;
+  const numbers = Array.from({ length: rows.length / headDim }, (_, row) => row);
+  return rowsAt(rows, headDim, evenly(numbers, count));
 }
 
 /** softmax(scale · queries · keysᵀ), [queries, keys]. */
@@ -153,16 +149,8 @@ function attentionRows(queries: Float64Array, keys: Float64Array, headDim: numbe
     const logits = attention.subarray(row * keyCount, (row + 1) * keyCount);
     const query = queries.subarray(row * headDim, (row + 1) * headDim).map((value) => scale * value);
     addRowProducts(keys, query, logits);
-    let largest = Number.NEGATIVE_INFINITY;
-    for (let key = 0; key < keyCount; key++) largest = Math.max(largest, logits[key]);
-    let total = 0;
-    for (let key = 0; key < keyCount; key++) {
-      logits[key] = Math.exp(logits[key] - largest);
-      total += logits[key];
-    }
-    for (let key = 0; key < keyCount; key++) logits[key] /= total;
   }
-  return attention;
+  return softmaxRows(attention, keyCount);
 }
 
 /** Each row's product with one column of a map [headDim, width]. */

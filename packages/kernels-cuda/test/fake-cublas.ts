@@ -3,6 +3,7 @@
 
 import type { CublasApi, CublasCalls } from '../src/cublas.ts';
 import type { FakeDriver } from './fake-driver.ts';
+import { FakeHandles } from './fake-handles.ts';
 
 const codes = { success: 0, notInitialized: 1, invalidValue: 7, executionFailed: 13, notSupported: 15 };
 
@@ -40,10 +41,9 @@ export class FakeCublas implements CublasApi {
   /** Whether there is an algorithm for a product whose D is [rows, columns]. */
   takes: (rows: number, columns: number) => boolean = () => true;
   readonly #driver: FakeDriver;
-  readonly #live = new Map<bigint, { readonly kind: Kind; readonly value: unknown }>();
+  readonly #handles = new FakeHandles<Kind>(0x6600_0000_0000n, codes.invalidValue);
   readonly #failures = new Map<keyof CublasCalls, number>();
   readonly #log: (keyof CublasCalls)[] = [];
-  #nextHandle = 0x6600_0000_0000n;
 
   constructor(driver: FakeDriver) {
     this.#driver = driver;
@@ -57,7 +57,7 @@ export class FakeCublas implements CublasApi {
 
   /** Everything that was created and not destroyed. */
   get held(): Kind[] {
-    return [...this.#live.values()].map(({ kind }) => kind);
+    return this.#handles.live.map(({ kind }) => kind);
   }
 
   /** Calls of one function so far. */
@@ -67,24 +67,6 @@ export class FakeCublas implements CublasApi {
 
   nameOf(status: number): string {
     return names[status] ?? `CUBLAS_STATUS_${status}`;
-  }
-
-  #make(kind: Kind, value: unknown, out: NodeJS.TypedArray): number {
-    const handle = this.#nextHandle++;
-    this.#live.set(handle, { kind, value });
-    out[0] = handle;
-    return codes.success;
-  }
-
-  #get<T>(kind: Kind, handle: bigint): T | undefined {
-    const found = this.#live.get(handle);
-    return found?.kind === kind ? (found.value as T) : undefined;
-  }
-
-  #drop(kind: Kind, handle: bigint): number {
-    if (this.#live.get(handle)?.kind !== kind) return codes.invalidValue;
-    this.#live.delete(handle);
-    return codes.success;
   }
 
   #implement(): CublasCalls {
@@ -108,24 +90,24 @@ export class FakeCublas implements CublasApi {
     const { success, invalidValue, executionFailed, notSupported } = codes;
     type Attributes = Map<number, bigint>;
     const set = (kind: Kind, handle: bigint, attribute: number, value: NodeJS.TypedArray, byteLength: number) => {
-      const attributes = this.#get<Attributes>(kind, handle);
+      const attributes = this.#handles.get<Attributes>(kind, handle);
       if (!attributes || value.byteLength !== byteLength) return invalidValue;
       attributes.set(attribute, BigInt(value[0]!));
       return success;
     };
-    const layout = (handle: bigint) => this.#get<Layout>('layout', handle);
+    const layout = (handle: bigint) => this.#handles.get<Layout>('layout', handle);
     return {
-      cublasLtCreate: (out) => this.#make('handle', undefined, out),
-      cublasLtDestroy: (handle) => this.#drop('handle', handle),
-      cublasLtMatmulDescCreate: (out) => this.#make('operation', new Map(), out),
+      cublasLtCreate: (out) => this.#handles.make('handle', undefined, out),
+      cublasLtDestroy: (handle) => this.#handles.drop('handle', handle),
+      cublasLtMatmulDescCreate: (out) => this.#handles.make('operation', new Map(), out),
       cublasLtMatmulDescSetAttribute: (...args) => set('operation', ...args),
-      cublasLtMatmulDescDestroy: (handle) => this.#drop('operation', handle),
+      cublasLtMatmulDescDestroy: (handle) => this.#handles.drop('operation', handle),
       cublasLtMatrixLayoutCreate: (out, type, rows, columns, leadingDimension) =>
-        leadingDimension < rows ? invalidValue : this.#make('layout', { type, rows, columns }, out),
-      cublasLtMatrixLayoutDestroy: (handle) => this.#drop('layout', handle),
-      cublasLtMatmulPreferenceCreate: (out) => this.#make('preference', new Map(), out),
+        leadingDimension < rows ? invalidValue : this.#handles.make('layout', { type, rows, columns }, out),
+      cublasLtMatrixLayoutDestroy: (handle) => this.#handles.drop('layout', handle),
+      cublasLtMatmulPreferenceCreate: (out) => this.#handles.make('preference', new Map(), out),
       cublasLtMatmulPreferenceSetAttribute: (...args) => set('preference', ...args),
-      cublasLtMatmulPreferenceDestroy: (handle) => this.#drop('preference', handle),
+      cublasLtMatmulPreferenceDestroy: (handle) => this.#handles.drop('preference', handle),
       cublasLtMatmulAlgoGetHeuristic: (_handle, _operation, _a, _b, _c, d, _preference, _wanted, results, found) => {
         const { rows, columns } = layout(d)!;
         if (!this.takes(rows, columns)) return notSupported;
@@ -138,7 +120,7 @@ export class FakeCublas implements CublasApi {
       cublasLtMatmul: (_handle, operation, _alpha, a, aLayout, b, bLayout, _beta, ...rest) => {
         const [, , output, dLayout, algorithm, workspace, workspaceBytes, stream] = rest;
         const d = layout(dLayout);
-        const attributes = this.#get<Attributes>('operation', operation);
+        const attributes = this.#handles.get<Attributes>('operation', operation);
         if (!attributes || !d || new DataView(algorithm.buffer).getInt32(0, true) !== d.rows) return invalidValue;
         this.products.push({
           ...{ a: layout(aLayout)!, b: layout(bLayout)!, d, workspace, workspaceBytes },

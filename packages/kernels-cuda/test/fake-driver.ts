@@ -3,6 +3,7 @@
 // with an error it answers with the same: a handle that is not there, a context that is not current, memory that is full.
 
 import type { CudaApi, CudaCalls } from '../src/driver.ts';
+import { FakeHandles } from './fake-handles.ts';
 
 export interface FakeDevice {
   readonly name?: string;
@@ -86,7 +87,7 @@ export class FakeDriver implements CudaApi {
   /** Times that each device's primary context is retained. */
   readonly contexts = new Map<number, number>();
   readonly #options: FakeOptions;
-  readonly #live = new Map<bigint, { readonly kind: Kind; readonly value: unknown }>();
+  readonly #handles = new FakeHandles<Kind>(0x5500_0000_0000n, codes.invalidHandle);
   readonly #deviceMemory = new Map<bigint, Region>();
   readonly #pinned = new Map<bigint, Region>();
   /** Buffers of the host whose address was asked for. */
@@ -100,7 +101,6 @@ export class FakeDriver implements CudaApi {
   /** Once a context is broken every call that needs it gives this. */
   #broken = 0;
   #nextAddress = 0x7f00_0000_0000n;
-  #nextHandle = 0x5500_0000_0000n;
 
   constructor(options: FakeOptions = {}) {
     this.#options = options;
@@ -117,7 +117,7 @@ export class FakeDriver implements CudaApi {
     const contexts = [...this.contexts].filter(([, count]) => count !== 0);
     return [
       ...contexts.map(([device, count]) => `context of device ${device}, ${count} times`),
-      ...[...this.#live.values()].filter(({ kind }) => kind !== 'kernel').map(({ kind }) => kind),
+      ...this.#handles.live.filter(({ kind }) => kind !== 'kernel').map(({ kind }) => kind),
       ...[...this.#deviceMemory].map(([, { buffer }]) => `${buffer.byteLength} bytes on the device`),
       ...[...this.#pinned].map(([, { buffer }]) => `${buffer.byteLength} bytes pinned`),
       ...this.#current.map(() => 'a context on the stack of the thread'),
@@ -165,7 +165,7 @@ export class FakeDriver implements CudaApi {
 
   /** Puts a launch on a stream, or into what it captures. @returns a CUresult */
   launchOn(handle: bigint, launch: FakeLaunch): number {
-    const stream = this.#get<Stream>('stream', handle);
+    const stream = this.#handles.get<Stream>('stream', handle);
     if (!stream) return codes.invalidHandle;
     if (stream.capturing) stream.capturing.push({ ...launch, byGraph: true });
     else stream.work.push({ run: () => this.#execute(launch) });
@@ -176,25 +176,6 @@ export class FakeDriver implements CudaApi {
     const address = this.#nextAddress;
     this.#nextAddress += BigInt(Math.ceil((buffer.byteLength + 1) / 4096) * 4096);
     return address;
-  }
-
-  #make(kind: Kind, value: unknown, out: NodeJS.TypedArray): number {
-    const handle = this.#nextHandle++;
-    this.#live.set(handle, { kind, value });
-    out[0] = handle;
-    return codes.success;
-  }
-
-  #get<T>(kind: Kind, handle: bigint): T | undefined {
-    const found = this.#live.get(handle);
-    return found?.kind === kind ? (found.value as T) : undefined;
-  }
-
-  /** Releasing twice is an error, as is releasing what never was. */
-  #drop(kind: Kind, handle: bigint): number {
-    if (this.#live.get(handle)?.kind !== kind) return codes.invalidHandle;
-    this.#live.delete(handle);
-    return codes.success;
   }
 
   #device(ordinal: number): FakeDevice | undefined {
@@ -257,7 +238,8 @@ export class FakeDriver implements CudaApi {
           if (failure && failure.after-- === 0) {
             this.#failures.delete(call);
             // A capture ends, whatever became of it.
-            if (call === 'cuStreamEndCapture') this.#get<Stream>('stream', args[0] as bigint)!.capturing = undefined;
+            if (call === 'cuStreamEndCapture')
+              this.#handles.get<Stream>('stream', args[0] as bigint)!.capturing = undefined;
             return failure.result;
           }
           if (!this.#initialized && !free.has(name)) return codes.notInitialized;
@@ -289,7 +271,7 @@ export class FakeDriver implements CudaApi {
       return success;
     };
     const enqueue = (handle: bigint, run: Work, event?: FakeEvent): number => {
-      const stream = this.#get<Stream>('stream', handle);
+      const stream = this.#handles.get<Stream>('stream', handle);
       if (!stream) return invalidHandle;
       if (stream.capturing) return codes.captureUnsupported;
       stream.work.push({ run, ...(event && { event }) });
@@ -345,9 +327,9 @@ export class FakeDriver implements CudaApi {
         return context === undefined ? codes.invalidContext : put(out, context);
       },
 
-      cuStreamCreate: (out) => this.#make('stream', { work: [], capturing: undefined } satisfies Stream, out),
+      cuStreamCreate: (out) => this.#handles.make('stream', { work: [], capturing: undefined } satisfies Stream, out),
       cuStreamSynchronize: (handle) => {
-        const stream = this.#get<Stream>('stream', handle);
+        const stream = this.#handles.get<Stream>('stream', handle);
         if (!stream) return invalidHandle;
         while (stream.work.length > 0) {
           const result = this.#step(stream);
@@ -355,21 +337,21 @@ export class FakeDriver implements CudaApi {
         }
         return success;
       },
-      cuStreamDestroy: (handle) => this.#drop('stream', handle),
+      cuStreamDestroy: (handle) => this.#handles.drop('stream', handle),
 
-      cuEventCreate: (out) => this.#make('event', { pending: 0 } satisfies FakeEvent, out),
+      cuEventCreate: (out) => this.#handles.make('event', { pending: 0 } satisfies FakeEvent, out),
       cuEventRecord: (handle, stream) => {
-        const event = this.#get<FakeEvent>('event', handle);
+        const event = this.#handles.get<FakeEvent>('event', handle);
         if (!event) return invalidHandle;
         event.pending++;
         return enqueue(stream, () => success, event);
       },
       // Streams move on a little with every look at them.
       cuEventQuery: (handle) => {
-        const event = this.#get<FakeEvent>('event', handle);
+        const event = this.#handles.get<FakeEvent>('event', handle);
         if (!event) return invalidHandle;
         if (event.pending === 0) return success;
-        for (const { kind, value } of this.#live.values()) {
+        for (const { kind, value } of this.#handles.live) {
           for (let steps = 0; kind === 'stream' && steps < 16; steps++) {
             const result = this.#step(value as Stream);
             if (result !== success) return result;
@@ -378,7 +360,7 @@ export class FakeDriver implements CudaApi {
         return codes.notReady;
       },
       cuEventElapsedTime: (out) => put(out, 0.5),
-      cuEventDestroy: (handle) => this.#drop('event', handle),
+      cuEventDestroy: (handle) => this.#handles.drop('event', handle),
 
       cuMemAlloc: (out, byteLength) => {
         const used = [...this.#deviceMemory.values()].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
@@ -404,17 +386,17 @@ export class FakeDriver implements CudaApi {
       cuMemcpyDtoHAsync: (destination, source, byteLength, stream) =>
         enqueue(stream, () => this.#copy(destination, BigInt(source), byteLength)),
 
-      cuModuleLoadData: (out, image) => (image.byteLength === 0 ? 200 : this.#make('module', image, out)),
+      cuModuleLoadData: (out, image) => (image.byteLength === 0 ? 200 : this.#handles.make('module', image, out)),
       cuModuleGetFunction: (out, module, name) =>
-        this.#get('module', module) ? this.#make('kernel', name, out) : invalidHandle,
-      cuModuleUnload: (module) => this.#drop('module', module),
+        this.#handles.get('module', module) ? this.#handles.make('kernel', name, out) : invalidHandle,
+      cuModuleUnload: (module) => this.#handles.drop('module', module),
       cuFuncSetAttribute: (fn, attribute, value) => {
         if (attribute !== 8 || value > 232448) return invalidValue;
         this.#allowedShared.set(fn, value);
         return success;
       },
       cuLaunchKernel: (fn, ...rest) => {
-        const kernel = this.#get<string>('kernel', fn);
+        const kernel = this.#handles.get<string>('kernel', fn);
         const numbers = rest.slice(0, 7) as number[];
         const [handle, params] = rest.slice(7) as [bigint, BigUint64Array];
         if (kernel === undefined) return invalidHandle;
@@ -424,29 +406,29 @@ export class FakeDriver implements CudaApi {
       },
 
       cuStreamBeginCapture: (handle) => {
-        const stream = this.#get<Stream>('stream', handle);
+        const stream = this.#handles.get<Stream>('stream', handle);
         if (!stream) return invalidHandle;
         stream.capturing = [];
         return success;
       },
       cuStreamEndCapture: (handle, out) => {
-        const stream = this.#get<Stream>('stream', handle);
+        const stream = this.#handles.get<Stream>('stream', handle);
         if (!stream?.capturing) return invalidHandle;
         const { capturing } = stream;
         stream.capturing = undefined;
-        return this.#make('graph', capturing, out);
+        return this.#handles.make('graph', capturing, out);
       },
       cuGraphInstantiate: (out, graph) => {
-        const launches = this.#get<FakeLaunch[]>('graph', graph);
-        return launches ? this.#make('graphExec', launches, out) : invalidHandle;
+        const launches = this.#handles.get<FakeLaunch[]>('graph', graph);
+        return launches ? this.#handles.make('graphExec', launches, out) : invalidHandle;
       },
       cuGraphLaunch: (exec, stream) => {
-        const launches = this.#get<FakeLaunch[]>('graphExec', exec);
+        const launches = this.#handles.get<FakeLaunch[]>('graphExec', exec);
         if (!launches) return invalidHandle;
         return enqueue(stream, () => launches.map((launch) => this.#execute(launch)).find(Boolean) ?? success);
       },
-      cuGraphDestroy: (graph) => this.#drop('graph', graph),
-      cuGraphExecDestroy: (exec) => this.#drop('graphExec', exec),
+      cuGraphDestroy: (graph) => this.#handles.drop('graph', graph),
+      cuGraphExecDestroy: (exec) => this.#handles.drop('graphExec', exec),
     };
   }
 }

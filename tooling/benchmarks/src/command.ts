@@ -1,7 +1,6 @@
 // What all benchmarks share as programs: their options, their output, and the one line that says what went wrong. What is
 // measured is left to each.
 
-import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { FlashMLAError } from '@flashmla/tensor';
 
@@ -77,6 +76,3 @@ export function whole(option: string, given: string | undefined, otherwise: numb
 export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\x1b[2K\r${text}${text === '' ? '' : ' …'}`);
 }
-
-/** What lies in the folder of shared data beside a checkout used for development; from the built script. */
-export const beside = (path: string): string => fileURLToPath(new URL(`../../../../shared/${path}`, import.meta.url));

@@ -1,14 +1,11 @@
 // bench:gate-error: how far sparse attention is from dense in each layer of a real model on real texts, next to the values
 // of the design. Neither load nor speed of the machine matters to it.
 
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { measureSelection, type SelectionQuality } from '@flashmla/gating';
 import { provider } from '@flashmla/kernels-cpu';
-import { modelUrl } from '@flashmla/model-sentiment';
 import { loadModel } from '@flashmla/model-swap';
 import type { Backend } from '@flashmla/tensor';
-import { badInput, beside, main, progress, whole } from './command.ts';
+import { main, progress, whole } from './command.ts';
 import { GateSpaces } from './gate-error/gate-spaces.ts';
 import { type Method, methods } from './gate-error/methods.ts';
 import { type Projections, Projector, readLayerWeights } from './gate-error/projections.ts';
@@ -16,6 +13,7 @@ import { allowance, compare, type Published } from './gate-error/published.ts';
 import { type Cell, fittedTo, type Row, reportOf } from './gate-error/report.ts';
 import { builtInTexts, chooseTexts, firstRunTexts } from './gate-error/texts.ts';
 import { describeMachine, machineLine } from './machine.ts';
+import { dataFile, modelFolder } from './shared-data.ts';
 import { mean } from './statistics.ts';
 import { verdict } from './table.ts';
 
@@ -33,10 +31,8 @@ void main({
   },
 
   async run(values) {
-    const trained = beside('models/sentiment-4l-256');
-    const folder = values.model ?? (existsSync(trained) ? trained : fileURLToPath(modelUrl));
-    const data = values.data ?? beside('data/imdb/test2000.jsonl');
-    if (!existsSync(data)) throw badInput(`there is no ${data}, so nothing was measured; give texts with --data FILE.`);
+    const folder = modelFolder(values.model);
+    const data = dataFile(values.data, 'imdb/test2000.jsonl');
     const count = whole('texts', values.texts, 24);
     const skip = values.skip === undefined ? 0 : whole('skip', values.skip, 0);
 

@@ -1,15 +1,14 @@
 // bench:long-documents: accuracy on documents of thousands of tokens, dense against sparse. A document is reviews of one
 // label, one after the other, so that it has a label although nobody wrote it.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { provider } from '@flashmla/kernels-cpu';
-import { modelUrl } from '@flashmla/model-sentiment';
 import { type EncoderModel, loadModel, restoreAttention, swapAttention } from '@flashmla/model-swap';
 import { randomSource } from '@flashmla/tensor';
-import { badInput, beside, main, progress, whole } from './command.ts';
+import { badInput, main, progress, whole } from './command.ts';
 import { describeMachine, machineLine } from './machine.ts';
+import { dataFile, modelFolder } from './shared-data.ts';
 import { table, verdict } from './table.ts';
 
 /** Points of accuracy that sparse may be below dense. */
@@ -43,10 +42,8 @@ void main({
   },
 
   async run(values) {
-    const trained = beside('models/sentiment-4l-256');
-    const folder = values.model ?? (existsSync(trained) ? trained : fileURLToPath(modelUrl));
-    const data = values.data ?? beside('data/imdb/test.tsv.gz');
-    if (!existsSync(data)) throw badInput(`there is no ${data}, so nothing was measured; give texts with --data FILE.`);
+    const folder = modelFolder(values.model);
+    const data = dataFile(values.data, 'imdb/test.tsv.gz');
     const lengths = (values.tokens ?? '2048,4000').split(',').map((one) => whole('tokens', one, 1));
     const count = whole('documents', values.documents, 200);
     const k = whole('k', values.k, 64);
@@ -130,7 +127,8 @@ function documentsOf(model: EncoderModel, reviews: readonly Document[], tokens: 
     let [texts, length] = [[] as string[], special];
     for (const { text } of reviews.filter((review) => review.label === label)) {
       const own = model.encode(text)[0].ids.length - special;
-      if (length + own > tokens && texts.length > 0) {
+      if (special + own > tokens) continue;
+      if (length + own > tokens) {
         documents.push({ text: texts.join(' '), label });
         [texts, length] = [[], special];
         if (documents.length === count / 2) return documents;

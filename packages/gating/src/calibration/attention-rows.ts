@@ -2,7 +2,7 @@
 // a slice of queries × keys is ever there.
 
 import { type Backend, execute, tensor } from '@flashmla/tensor';
-import { softmaxRows } from './matrix.ts';
+import { softmaxRows } from '../matrix.ts';
 
 /** One head of one text. */
 export interface HeadInputs {
@@ -51,4 +51,19 @@ export async function* attentionRows(
   } finally {
     weight.dispose();
   }
+}
+
+/** Those rows together, [rows, keys]. */
+export async function attentionAt(
+  backend: Backend,
+  inputs: HeadInputs,
+  rows: readonly number[],
+): Promise<Float64Array> {
+  const attention = new Float64Array((rows.length * inputs.keys.length) / inputs.headDim);
+  let start = 0;
+  for await (const slice of attentionRows(backend, inputs, rows)) {
+    attention.set(slice, start);
+    start += slice.length;
+  }
+  return attention;
 }

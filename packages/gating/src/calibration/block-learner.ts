@@ -4,9 +4,9 @@
 import { type Backend, ceilDivide, execute, tensor } from '@flashmla/tensor';
 import { forcedBlocks } from '../forced-blocks.ts';
 import { massOfTop } from '../mass-of-top.ts';
+import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows } from '../matrix.ts';
 import { attentionRows, type HeadInputs } from './attention-rows.ts';
 import { divergence, type HeadLearner, range } from './head-learner.ts';
-import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows } from './matrix.ts';
 
 export interface BlockExample {
   /** The mean query of each tile, [blocks, headDim]. */

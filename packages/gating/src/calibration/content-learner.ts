@@ -2,9 +2,9 @@
 
 import type { Backend } from '@flashmla/tensor';
 import { massOfTop } from '../mass-of-top.ts';
-import { attentionRows, type HeadInputs } from './attention-rows.ts';
+import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows } from '../matrix.ts';
+import { attentionAt, type HeadInputs } from './attention-rows.ts';
 import { divergence, type HeadLearner, range } from './head-learner.ts';
-import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows } from './matrix.ts';
 
 export interface ContentExample {
   /** [rows, headDim] */
@@ -27,12 +27,7 @@ export async function contentExample(
 ): Promise<ContentExample> {
   const { headDim, scale } = inputs;
   const keys = Float64Array.from(inputs.keys);
-  const attention = new Float64Array((rows.length * keys.length) / headDim);
-  let start = 0;
-  for await (const slice of attentionRows(backend, inputs, rows)) {
-    attention.set(slice, start);
-    start += slice.length;
-  }
+  const attention = await attentionAt(backend, inputs, rows);
   return { queries: rowsAt(Float64Array.from(inputs.queries), headDim, rows), keys, attention, scale, k };
 }
 

@@ -1,6 +1,6 @@
 // How each kind of gate learns: what a head starts from, what a text is to it, and what its heads make together.
 
-import { type Backend, tensor } from '@flashmla/tensor';
+import { type Backend, type HostTensor, tensor } from '@flashmla/tensor';
 import { BlockGate } from '../block-gate.ts';
 import { ContentGate } from '../content-gate.ts';
 import type { GateState, LearnableGate } from '../gate.ts';
@@ -127,7 +127,7 @@ async function blockLearning(
     example,
     state(parameters) {
       const join = (from: number, size: number, ...shape: number[]) =>
-        tensor(Float32Array.from(parameters.flatMap((one) => [...one.subarray(from, from + size)])), [heads, ...shape]);
+        joinParts(parameters, from, from + size, [heads, ...shape]);
       return {
         gate: 'block',
         block: gate.block,
@@ -164,14 +164,19 @@ async function slotLearning(
       return slotExample(backend, inputs, wide, rowsOf(sample), k(sample.tokens));
     },
     state(parameters) {
-      const join = (from: number, to: number, ...shape: number[]) =>
-        tensor(Float32Array.from(parameters.flatMap((one) => [...one.subarray(from, to)])), shape);
       return {
         gate: 'slot',
         slotCount,
-        weight: join(0, size, heads * slotCount, modelDim),
-        bias: join(size, size + slotCount, heads * slotCount),
+        weight: joinParts(parameters, 0, size, [heads * slotCount, modelDim]),
+        bias: joinParts(parameters, size, size + slotCount, [heads * slotCount]),
       };
     },
   };
+}
+
+/** The numbers `from` to `to` of each head, one head after the other. */
+function joinParts(heads: readonly Float64Array[], from: number, to: number, shape: readonly number[]): HostTensor {
+  const joined = new Float32Array(heads.length * (to - from));
+  for (const [head, own] of heads.entries()) joined.set(own.subarray(from, to), head * (to - from));
+  return tensor(joined, shape);
 }

@@ -4,9 +4,9 @@
 
 import type { Backend } from '@flashmla/tensor';
 import { massOfTop } from '../mass-of-top.ts';
-import { attentionRows, type HeadInputs } from './attention-rows.ts';
+import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows, transpose } from '../matrix.ts';
+import { attentionAt, type HeadInputs } from './attention-rows.ts';
 import { divergence, type HeadLearner } from './head-learner.ts';
-import { addTransposedProduct, product, productOfTransposed, rowsAt, softmaxRows, transpose } from './matrix.ts';
 
 export interface SlotExample {
   /** [tokens, modelDim] */
@@ -26,12 +26,7 @@ export async function slotExample(
   queries: readonly number[],
   k: number,
 ): Promise<SlotExample> {
-  const attention = new Float64Array((queries.length * inputs.keys.length) / inputs.headDim);
-  let start = 0;
-  for await (const slice of attentionRows(backend, inputs, queries)) {
-    attention.set(slice, start);
-    start += slice.length;
-  }
+  const attention = await attentionAt(backend, inputs, queries);
   return { hidden, queries, attention, k };
 }
 

@@ -1,4 +1,4 @@
-// Products of small float64 matrices, row-major: what learning a gate is made of.
+// Small float64 matrices, row-major: what fitting and learning a gate are made of.
 
 /** a · b for a [rows, inner], b [inner, columns]. */
 export function product(a: Float64Array, b: Float64Array, inner: number): Float64Array {
