@@ -47,7 +47,7 @@ describe('learning', () => {
     const report = await calibrateGates(model, texts, { learningRate: 3e-3 });
     expect(report).toMatchObject({ texts: 8, heldOut: 2 });
     expect(mean(report, 'recallAfter')).toBeGreaterThan(mean(report, 'recallBefore'));
-    expect(mean(report, 'errorAfter')).toBeLessThan(0.95 * mean(report, 'errorBefore'));
+    expect(mean(report, 'errorAfter')).toBeLessThan(0.97 * mean(report, 'errorBefore'));
     expect(remembered).toEqual([0]);
   });
 
