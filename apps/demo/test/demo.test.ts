@@ -50,7 +50,9 @@ describe('files of the user', () => {
   });
 
   test('shows how much of dense attention the picked keys hold: more than a window, hardly less than the best', () => {
-    const rows = [...outcome.stdout.matchAll(/^ +(\d) +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % {2}█/gm)];
+    const rows = [
+      ...outcome.stdout.matchAll(/^ +(\d) +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % {2}[█▉▊▋▌▍▎▏]*$/gm),
+    ];
     expect(rows.map(([, layer]) => layer)).toEqual(['1', '2', '3', '4']);
     for (const [, , picked, best, window] of rows) {
       expect(Number(picked)).toBeLessThanOrEqual(Number(best));

@@ -178,7 +178,7 @@ export class ContentGate implements LearnableGate {
     const headSlots = this.#cache.get(backend, `headSlots ${slots}`, () =>
       tensor(Int32Array.from(slots), [slots.length]),
     );
-    return { most: Math.max(...slots), headSlots };
+    return { most: Math.max(...slots), mean: slots.reduce((sum, own) => sum + own, 0) / slots.length, headSlots };
   }
 
   #onDevice({ backend, heads, headDim }: GateCall, space: GateSpace): DeviceMaps {

@@ -77,7 +77,10 @@ export async function selectByContent(call: GateCall, maps: DeviceMaps, plan: Co
   });
   call.release(query, key);
   const group = residual ? residualGroup(keys) : 0;
-  return selectionOf({ tileQueries: size, blockKeys: size, indices, keyOrder, queryOrder, residualGroup: group });
+  return selectionOf({
+    ...{ tileQueries: size, blockKeys: size, indices, keyOrder, queryOrder, residualGroup: group },
+    ...(plan.budget && { meanSlots: plan.budget.mean }),
+  });
 }
 
 /**

@@ -6,6 +6,8 @@ import type { DeviceTensor } from '@flashmla/tensor';
 export interface HeadBudget {
   /** Slots of the head that has most. */
   readonly most: number;
+  /** Mean over the heads. */
+  readonly mean: number;
   /** int32 [heads] */
   readonly headSlots: DeviceTensor;
 }

@@ -153,6 +153,7 @@ describe('a budget', () => {
     again.load(gate.state());
     using blocks = await again.select({ backend, query, key, k: 64 });
     expect(blocks.indices.shape[3]).toBe(Math.floor((4 * sharp!.k) / 16));
+    expect(blocks.meanSlots).toBe((Math.floor((4 * sharp!.k) / 16) + Math.max(1, Math.floor((4 * flat!.k) / 16))) / 2);
   });
 
   it('stays even where that is no worse', async () => {
