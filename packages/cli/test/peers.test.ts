@@ -70,14 +70,17 @@ for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[])
         { precision: 'float32', tolerance },
         // Two layers of 8 bits; what is wrong differs by 4 and more.
         { precision: 'int8', tolerance: 0.5 },
-      ] as const)(`computes a stack of encoder layers, ${graph} graph, $precision`, async ({ precision, tolerance }) => {
-        const layers = [randomLayer(sizes, 10), randomLayer(sizes, 20)];
-        const hidden = normal(batch * tokens * modelDim, 4);
-        const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens, precision });
-        const output = await outputOf(peer, bytes, { hidden: { data: hidden, shape: [batch, tokens, modelDim] } });
-        const expected = layers.reduce<ArrayLike<number>>((input, weights) => encoderLayer(input, weights), hidden);
-        expect(largestDifference(output, expected)).toBeLessThan(tolerance);
-      });
+      ] as const)(
+        `computes a stack of encoder layers, ${graph} graph, $precision`,
+        async ({ precision, tolerance }) => {
+          const layers = [randomLayer(sizes, 10), randomLayer(sizes, 20)];
+          const hidden = normal(batch * tokens * modelDim, 4);
+          const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens, precision });
+          const output = await outputOf(peer, bytes, { hidden: { data: hidden, shape: [batch, tokens, modelDim] } });
+          const expected = layers.reduce<ArrayLike<number>>((input, weights) => encoderLayer(input, weights), hidden);
+          expect(largestDifference(output, expected)).toBeLessThan(tolerance);
+        },
+      );
     }
 
     it('takes a scale other than 1/√headDim', async () => {

@@ -142,6 +142,21 @@ describe.each(modes)('%s', (_, options) => {
     await expect(attend(backend, { heads: 1, tokens: 10, headDim: 260 })).rejects.toThrow(/up to 256/);
   });
 
+  it('takes a signal of its own for each op, as a server has one for each request', async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on('warning', warn);
+    for (let i = 0; i < 20; i++) {
+      const output = await attend(backend, { heads: 1, tokens: 4, headDim: 4 }, new AbortController().signal);
+      output.dispose();
+    }
+    await backend.synchronize();
+    // Warnings are raised in turns of their own.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    process.off('warning', warn);
+    expect(warnings).toEqual([]);
+  });
+
   it('skips the work of an aborted signal and keeps going for others', async () => {
     const controller = new AbortController();
     const sizes = { heads: 12, tokens: 1024, headDim: 64 };

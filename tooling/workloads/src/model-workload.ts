@@ -16,8 +16,8 @@ import {
   swapAttention,
 } from '@flashmla/model-swap';
 import { FlashMLAError, type HostTensor } from '@flashmla/tensor';
-import { textModel } from './onnx/onnx-model.ts';
 import type { Precision } from './onnx/model-graph.ts';
+import { textModel } from './onnx/onnx-model.ts';
 import type { LayerWeights, LinearWeights, NormWeights, TextModelWeights } from './onnx/weights.ts';
 import type { OwnRun, PeerGraph, PeerInput, Workload } from './workload.ts';
 

@@ -92,7 +92,10 @@ export function parseResults(text: string, fileName: string): ResultsFile {
     ({ medianMs, outcome }) => (outcome === 'timed') !== (typeof medianMs === 'number' && medianMs > 0),
   );
   if (!Array.isArray(file.results) || row) {
-    throw invalid(fileName, row ? `a row has no time that fits its outcome: ${JSON.stringify(row)}` : 'it has no results');
+    throw invalid(
+      fileName,
+      row ? `a row has no time that fits its outcome: ${JSON.stringify(row)}` : 'it has no results',
+    );
   }
   return file as ResultsFile;
 }

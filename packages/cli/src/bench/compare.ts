@@ -129,7 +129,11 @@ async function tryOwn(
     const firstMs = await run();
     const peakBytes = Math.max(0, backend.memory().peakBytes - before - workload.boundaryBytes);
     const outputError = expected && { outputError: relativeError(output, expected) };
-    return { row: { ...row, peakBytes, ...outputError }, contestant: { run, settleMs: 0, untimedMs: [firstMs] }, output };
+    return {
+      row: { ...row, peakBytes, ...outputError },
+      contestant: { run, settleMs: 0, untimedMs: [firstMs] },
+      output,
+    };
   } catch (error) {
     signal.throwIfAborted();
     return { row, contestant: refusalOf(error) };
@@ -149,7 +153,13 @@ async function tryPeer(
   if (refusal) return { row, contestant: refusal };
   const tolerance = Math.max(tolerances[precision]!, tolerances[dtype]!);
   try {
-    const { peer, graph, output, elapsedMs } = await openFastest(workload, workload.peerGraphs(precision), name, files, options);
+    const { peer, graph, output, elapsedMs } = await openFastest(
+      workload,
+      workload.peerGraphs(precision),
+      name,
+      files,
+      options,
+    );
     // Where dense attention failed there is nothing to compare with; the peer's time is worth having all the same.
     const difference = expected && largestDifference(output, expected);
     const compared = { ...row, graph, ...(difference !== undefined && { difference }) };

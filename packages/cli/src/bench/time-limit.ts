@@ -1,7 +1,5 @@
 // A run that took longer than a benchmark waits.
 
-import { setMaxListeners } from 'node:events';
-
 export class TimeLimitError extends Error {
   constructor(limitMs: number) {
     super(`[flashmla] a run took longer than the ${limitMs / 1000} s of --limit`);
@@ -17,8 +15,6 @@ export async function withinLimit<Result>(
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(new TimeLimitError(limitMs)), limitMs);
   const either = AbortSignal.any([signal, limit.signal]);
-  // Every op in flight listens to it.
-  setMaxListeners(0, either);
   try {
     const result = await work(either);
     // What ended because it was aborted, or in spite of that, is no result.

@@ -9,8 +9,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FlashMLAError } from '@flashmla/tensor';
 import type { PeerInput, PeerName } from '@flashmla/workloads';
-import type { PeerAnswers, PeerCall, PeerFailure, PeerReply } from './protocol.ts';
 import { TimeLimitError } from '../time-limit.ts';
+import type { PeerAnswers, PeerCall, PeerFailure, PeerReply } from './protocol.ts';
 
 /**
  * How long a peer may keep a core busy after a run, its threads waiting for the next one, with a margin: 30 to 60 ms of
@@ -51,7 +51,10 @@ export interface Peer {
 export async function openPeer(name: PeerName, modelFile: string, options: PeerOptions): Promise<Peer> {
   const { inputs, threads, limitMs, signal, script = new URL('./peer-process.js', import.meta.url) } = options;
   signal.throwIfAborted();
-  const child = fork(fileURLToPath(script), [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const child = fork(fileURLToPath(script), [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
   const stop = () => child.kill('SIGKILL');
   signal.addEventListener('abort', stop);
   const dispose = () => {
@@ -93,7 +96,8 @@ function reply(child: ChildProcess, call: PeerCall, limitMs: number): Promise<un
     const timer = setTimeout(() => settle(() => reject(new TimeLimitError(limitMs))), limitMs);
     const onMessage = (answer: PeerReply) =>
       settle(() => ('result' in answer ? resolve(answer.result) : reject(new PeerError(answer.failure))));
-    const onExit = (code: number | null, signal: string | null) => settle(() => reject(new PeerError(endOf(code, signal))));
+    const onExit = (code: number | null, signal: string | null) =>
+      settle(() => reject(new PeerError(endOf(code, signal))));
     const settle = (how: () => void) => {
       clearTimeout(timer);
       child.off('message', onMessage).off('exit', onExit).off('error', reject);

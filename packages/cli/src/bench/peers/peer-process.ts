@@ -63,7 +63,10 @@ async function load({ name, modelFile, inputs, threads }: LoadCall): Promise<str
   });
   // It goes on with one thread, after a warning, where it can't have more; a benchmark must not.
   if (isWeb && runtime.env.wasm.numThreads !== threads) {
-    throw new Told('unsupported', `${threads} threads were asked for, it runs with ${runtime.env.wasm.numThreads} here`);
+    throw new Told(
+      'unsupported',
+      `${threads} threads were asked for, it runs with ${runtime.env.wasm.numThreads} here`,
+    );
   }
   loaded = { runtime, session, inputs };
   return runtime.env.versions[isWeb ? 'web' : 'node'] ?? runtime.env.versions.common;
