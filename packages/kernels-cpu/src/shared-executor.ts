@@ -237,7 +237,11 @@ export class SharedExecutor implements Executor {
     this.#watched.add(signal);
     // A signal may live much longer than this, or this than many signals: neither keeps the other.
     const executor = new WeakRef(this);
-    signal.addEventListener('abort', () => executor.deref()?.#skip(signal), { once: true });
+    const skip = () => {
+      const living = executor.deref();
+      if (living) living.#skip(signal);
+    };
+    signal.addEventListener('abort', skip, { once: true });
   }
 
   /** Leaves no tasks to the commands of an aborted signal; those still pending are skipped when published. */
