@@ -167,7 +167,9 @@ describe('assigning to model.encoder.layer[i].attention', () => {
     };
     const after = await model.run(LONG, { hidden: false });
     expect(asked).toEqual([1, dims.dim]);
-    before.logits!.array.forEach((value, i) => expect(after.logits!.array[i]).toBeCloseTo(Number(value), 5));
+    before.logits!.array.forEach((value, i) => {
+      expect(after.logits!.array[i]).toBeCloseTo(Number(value), 5);
+    });
   });
 
   it('takes a module that answers from host memory', async () => {
