@@ -12,6 +12,8 @@ const names = [
   'webgpu-attention',
   'webgpu-layer',
   'cuda',
+  'check',
+  'chart',
 ];
 const entry = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const node = library(entry, { splitting: true, platform: 'node' });

@@ -113,9 +113,7 @@ async function measure(backend: CudaBackend, one: Case, runs: number): Promise<P
   const { workload, dispose } = workloadOf(backend, one);
   const run = (own: OwnRun) => async () => {
     const start = performance.now();
-    const output = await own(new AbortController().signal);
-    await backend.synchronize();
-    output.dispose();
+    await own.run(new AbortController().signal);
     return performance.now() - start;
   };
   const sparse = run(workload.own['flashmla-sparse']);
@@ -140,8 +138,12 @@ function workloadOf(
     const workload = attentionWorkloads(backend, bertBase, 'float16')(tokens, k);
     return { workload, dispose: () => workload.dispose() };
   }
-  const workloads = new EncoderWorkloads(backend, { ...bertBase, layers: count }, 'float16', batch);
-  const workload = workloads.workloadOf(tokens, k);
+  const workloads = new EncoderWorkloads(
+    backend,
+    { ...bertBase, layers: count },
+    { dtype: 'float16', staysOnDevice: true },
+  );
+  const workload = workloads.workloadOf(tokens, k, batch);
   return {
     workload,
     dispose() {
