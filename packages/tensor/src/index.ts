@@ -59,7 +59,7 @@ export { randomNormal, randomSource, randomUniform } from './random.ts';
 export { Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
-export { type TileScores, tileScores } from './reference/select-top-k.ts';
+export { slotsOf, type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
 export { encodeSafetensors } from './safetensors/encode.ts';
 export type { TensorInfo } from './safetensors/header.ts';

@@ -89,6 +89,7 @@ const problems: Problem[] = [
     tileQueries: 2,
     blockKeys: 2,
     slots: 3,
+    headSlots: false,
     keyOrder: true,
     queryOrder: true,
     mask: true,

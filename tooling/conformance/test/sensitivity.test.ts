@@ -216,6 +216,7 @@ test('top-k lists that are none', () => {
     tileQueries: 1,
     blockKeys: 1,
     slots: 12,
+    headSlots: false,
     keyOrder: false,
     queryOrder: false,
     mask: false,
