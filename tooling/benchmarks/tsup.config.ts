@@ -11,6 +11,7 @@ const names = [
   'webgpu-attention',
   'webgpu-layer',
   'cuda',
+  'cuda-start',
 ];
 const entry = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const node = library(entry, { splitting: true, platform: 'node' });
