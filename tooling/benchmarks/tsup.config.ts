@@ -7,6 +7,7 @@ const names = [
   'memory',
   'event-loop',
   'gate-error',
+  'learning',
   'long-documents',
   'webgpu-attention',
   'webgpu-layer',

@@ -55,15 +55,15 @@ describe('flashmla calibrate', slow, () => {
     const data = await folder.write('texts.jsonl', texts.map((text) => `${JSON.stringify({ text })}\n`).join(''));
     const out = join(folder.path(), 'spread');
     const run = ['--model', model, '--data', data, '--out', out, '--k', '16', '--steps', '1', '--backend', 'cpu'];
-    const { budget } = await flashmlaJson<{ budget: BudgetReport }>('calibrate', ...run, '--budget', 'mean-k=16');
-    expect(budget).toMatchObject({ meanK: 16 });
+    const { budget } = await flashmlaJson<{ budget: BudgetReport }>('calibrate', ...run, '--budget', 'mean-k=8');
+    expect(budget).toMatchObject({ meanK: 8 });
     expect(budget.heads).toHaveLength(16);
-    expect(budget.heads.reduce((sum, { k }) => sum + k, 0)).toBeLessThanOrEqual(16 * 16);
+    expect(budget.heads.reduce((sum, { k }) => sum + k, 0)).toBeLessThanOrEqual(8 * 16);
     const { layers } = JSON.parse(await readFile(join(out, 'gates.json'), 'utf8')) as {
       layers: Record<string, { shares?: number[] }>;
     };
     const shares = Object.values(layers).flatMap((layer) => layer.shares ?? []);
-    expect(shares.map((share) => Math.max(1, Math.round(16 * share)))).toEqual(
+    expect(shares.map((share) => Math.max(1, Math.round(8 * share)))).toEqual(
       budget.kept ? budget.heads.map(({ k }) => k) : [],
     );
     expect(await failureOf('calibrate', ...run, '--budget', '32')).toMatch(/--budget is '32'; expected mean-k=K/);

@@ -10,6 +10,6 @@ export interface HeadBudget {
   readonly headSlots: DeviceTensor;
 }
 
-/** Keys that heads of such shares of a budget of k select: at least one. */
+/** Keys that heads select of a budget of k a head, by their shares of it (`ContentGateState`): at least one. */
 export const keysOfHeads = (k: number, shares: readonly number[]): number[] =>
   shares.map((share) => Math.max(1, Math.round(k * share)));

@@ -20,6 +20,7 @@ export type { FitDimensions, FitOptions, FitSample } from './fit-samples.ts';
 export type { FitWeights } from './fit-weights.ts';
 export { type Gate, type GateInputs, type GateName, type GateState, isLearnable, type LearnableGate } from './gate.ts';
 export type { ContentGateState } from './gate-space.ts';
+export { keysOfHeads } from './head-budget.ts';
 export {
   type HeadQualities,
   type LayerDimensions,

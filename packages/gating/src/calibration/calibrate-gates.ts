@@ -1,6 +1,6 @@
 // calibrateGates: the gates of a model learn which keys matter from the model's own dense attention.
 
-import { type Backend, breather, FlashMLAError } from '@flashmla/tensor';
+import { type Backend, breather, FlashMLAError, randomSource, shuffled } from '@flashmla/tensor';
 import { ContentGate } from '../content-gate.ts';
 import { type Gate, isLearnable, type LearnableGate } from '../gate.ts';
 import type { ContentGateState } from '../gate-space.ts';
@@ -92,7 +92,7 @@ export interface CalibrationReport {
 }
 
 const weightDecay = 0.01;
-/** Every fifth text is held out, the second first: two texts are enough. */
+/** Every fifth text of a random order is held out, the second first: two texts are enough. */
 const heldOutEvery = 5;
 
 /**
@@ -131,6 +131,8 @@ export async function calibrateGates(
   };
   const checkpoint = await Checkpoint.open(options.checkpoint, subject);
   const breathe = breather(signal);
+  // Files are often in an order; every fifth text of one may be of one kind.
+  const mixed = shuffled(texts, randomSource(seed));
   const total = layers.reduce((sum, { heads }) => sum + heads, 0);
   const report: HeadCalibration[] = [];
   progress?.({ done: 0, total });
@@ -140,7 +142,7 @@ export async function calibrateGates(
     const { layer, gate, heads } = gated;
     const k = (tokens: number) => gated.k ?? recommendK(tokens);
     const limits = { maxTokens: tokensPerText, k, keepValues: meanK !== undefined, signal };
-    const { training, heldOut } = await samplesOf(model, gated, texts, limits);
+    const { training, heldOut } = await samplesOf(model, gated, mixed, limits);
     counts = { texts: training.length, heldOut: heldOut.length };
     const context = { backend: model.backend, heads, headDim: gated.headDim, k, seed, breathe };
     const startedFitted = gate.fitted || gate.name === 'content';

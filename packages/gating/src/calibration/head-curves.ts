@@ -27,7 +27,12 @@ export interface BudgetReport {
   readonly heads: readonly { readonly layer: number; readonly head: number; readonly k: number }[];
 }
 
-/** The curves of a layer's heads, in lists; in blocks where the gate selects nothing else. */
+/**
+ * The curves of a layer's heads, in lists; in blocks where the gate selects nothing else. On the texts that are longer than
+ * any head's share: in shorter ones there is less to choose.
+ *
+ * @throws FlashMLAError 'invalid-argument' where none is that long
+ */
 export async function measureCurves(
   gate: ContentGate,
   samples: { readonly training: readonly LayerSample[]; readonly heldOut: readonly LayerSample[] },
@@ -36,11 +41,23 @@ export async function measureCurves(
   backend: Backend,
 ): Promise<HeadCurve[]> {
   const curves = range(dimensions.heads).map(() => ({ training: [] as Quality[], heldOut: [] as Quality[] }));
+  const most = meanK * budgetShares[budgetShares.length - 1];
+  const long = {
+    training: samples.training.filter(({ tokens }) => tokens > most),
+    heldOut: samples.heldOut.filter(({ tokens }) => tokens > most),
+  };
+  if (long.training.length === 0 || long.heldOut.length === 0) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[gating] a budget of ${meanK} keys in the mean gives heads up to ${most}; ${long.training.length} texts to learn from and ` +
+        `${long.heldOut.length} held out have more tokens. Give longer texts, more tokensPerText, or a smaller budget.`,
+    );
+  }
   using fixed = new ContentGate({ shape: gate.shape === 'blocks' ? 'blocks' : 'lists' });
   fixed.load(gate.state());
   for (const k of keysOfHeads(meanK, budgetShares)) {
     for (const part of ['training', 'heldOut'] as const) {
-      const qualities = await measureGate(fixed, samples[part], { ...dimensions, backend, k: () => k });
+      const qualities = await measureGate(fixed, long[part], { ...dimensions, backend, k: () => k });
       for (const [head, quality] of qualities.entries()) curves[head][part].push(quality);
     }
   }

@@ -4,6 +4,7 @@
 import { provider } from '@flashmla/kernels-cpu';
 import type { Backend } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { budgetOf } from '../../src/calibration/head-curves.ts';
 import { budgetShares, spreadBudget } from '../../src/calibration/spread-budget.ts';
 import {
   BlockGate,
@@ -46,7 +47,7 @@ describe('learning', () => {
     const report = await calibrateGates(model, texts, { learningRate: 3e-3 });
     expect(report).toMatchObject({ texts: 8, heldOut: 2 });
     expect(mean(report, 'recallAfter')).toBeGreaterThan(mean(report, 'recallBefore'));
-    expect(mean(report, 'errorAfter')).toBeLessThan(0.95 * mean(report, 'errorBefore'));
+    expect(mean(report, 'errorAfter')).toBeLessThan(0.97 * mean(report, 'errorBefore'));
     expect(remembered).toEqual([0]);
   });
 
@@ -155,11 +156,14 @@ describe('a budget', () => {
   });
 
   it('stays even where that is no worse', async () => {
-    using gate = new ContentGate({ shape: 'lists' });
-    const { model } = fakeModel(backend, { gate, k: 160, tokens: 161 });
-    const { budget } = await calibrateGates(model, texts, { steps: 1, budget: { meanK: 161 } });
-    expect(budget!.kept).toBe(false);
-    expect(gate.state()).not.toHaveProperty('shares');
+    const at = budgetShares.map((share) => ({ recall: share / 4, error: 1 / share }));
+    const curve = { training: at, heldOut: at };
+    const { report, shares } = budgetOf(
+      16,
+      [0, 1].map((head) => ({ layer: 0, head, curve })),
+    );
+    expect(shares).toEqual([1, 1]);
+    expect(report).toMatchObject({ kept: false, uniform: { recall: 0.25, error: 1 } });
   });
 
   it('is for content gates, and a whole number', async () => {
@@ -169,6 +173,9 @@ describe('a budget', () => {
     );
     const content = fakeModel(backend, { gate: new ContentGate(), k: 16 }).model;
     await expect(calibrateGates(content, texts, { budget: { meanK: 0.5 } })).rejects.toThrow('budget.meanK is 0.5');
+    await expect(calibrateGates(content, texts, { steps: 1, budget: { meanK: 40 } })).rejects.toThrow(
+      'gives heads up to 160; 0 texts to learn from and 0 held out have more tokens',
+    );
   });
 
   it('is spread by the greedy step that saves most error for its keys', () => {
