@@ -212,8 +212,8 @@ DEVICE void sparse_tiles_simt(const SparseProblem<float>& problem) {
       });
 }
 
-// Named by the most rows of a block, as in src/kernels/attention.ts. For `blocks` of them a multiprocessor has registers without
-// spills. The compiler by itself made room for 5 to 8 blocks of 16 queries, and spilled up to 404 bytes.
+// Named by the most rows of a block, as in src/kernels/attention.ts. A multiprocessor has registers for `blocks` of them
+// without spills; the compiler by itself makes room for 5 to 8 blocks of 16 queries, and spills up to 404 bytes.
 #define SPARSE_TILES(tile_rows, head_width, blocks)                                                        \
   RESIDENT_KERNEL(sparse_tiles_f32_##tile_rows##_##head_width, 128, blocks, SPARSE_PARAMETERS(float)) {    \
     sparse_tiles_simt<tile_rows, head_width>(SPARSE_PROBLEM(float));                                       \
