@@ -14,6 +14,7 @@ const names = [
   'cuda',
   'check',
   'chart',
+  'cuda-start',
 ];
 const entry = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const node = library(entry, { splitting: true, platform: 'node' });

@@ -10,10 +10,11 @@ export {
   dtypeOf,
   type FloatDType,
   floatDTypes,
+  isFloatDType,
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, checkOwned, execute, refusesDType } from './execute.ts';
+export { checkBindings, checkOwned, execute, refusesDType, whoComputesIn } from './execute.ts';
 export { asUint8, checkFloats, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
@@ -22,9 +23,10 @@ export {
   float16ToNumber,
   float32ToBfloat16,
   float32ToFloat16,
+  fromFloat32,
   numberToBfloat16,
   numberToFloat16,
-  roundToFloat16,
+  roundingTo,
   toFloat32,
 } from './half.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';

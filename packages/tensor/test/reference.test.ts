@@ -6,7 +6,7 @@ import {
   type Layout,
   type Problem,
   reference,
-  roundToFloat16,
+  roundingTo,
   type SelectTopKProblem,
   type SparseAttentionProblem,
 } from '../src/index.ts';
@@ -14,6 +14,7 @@ import { complementaryErrorFunction } from '../src/reference/error-function.ts';
 
 const f = (...values: number[]) => Float32Array.from(values);
 const i = (...values: number[]) => Int32Array.from(values);
+const roundToFloat16 = roundingTo('float16');
 const u = (...values: number[]) => Uint8Array.from(values);
 
 /** Raises unless every element is the expected one to 1e-12. */
