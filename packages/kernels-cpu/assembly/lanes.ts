@@ -68,6 +68,8 @@ let ERF_5: v128 = f32x4.splat(1.061405429);
 let SQRT_HALF: v128 = f32x4.splat(0.70710678);
 let SQRT_2_OVER_PI: v128 = f32x4.splat(0.7978845608);
 let GELU_CUBIC: v128 = f32x4.splat(0.044715);
+let THREE: v128 = f32x4.splat(3);
+let INVERSE_SQRT_2_PI: v128 = f32x4.splat(0.3989422804);
 
 /**
  * e^x for x ≤ 88 as 2^y, y = x·log₂ e = n + f, |f| ≤ ½: 2^f by the polynomial of degree 5 with the least relative error
@@ -125,6 +127,25 @@ export function geluTanh(x: v128): v128 {
   const half = f32x4.mul(x, HALF);
   const cubic = f32x4.mul(f32x4.mul(x, x), x);
   return madd(half, tanh(f32x4.mul(SQRT_2_OVER_PI, madd(GELU_CUBIC, cubic, x))), half);
+}
+
+/** The derivative of gelu, Φ(x) + x·φ(x). */
+// @ts-ignore: decorator
+@inline
+export function geluSlope(x: v128): v128 {
+  const density = f32x4.mul(INVERSE_SQRT_2_PI, exp(f32x4.neg(f32x4.mul(HALF, f32x4.mul(x, x)))));
+  return madd(x, density, madd(HALF, erf(f32x4.mul(x, SQRT_HALF)), HALF));
+}
+
+/** The derivative of geluTanh: (1 + t + x·(1 − t²)·√(2/π)·(1 + 3·0.044715·x²)) / 2 with t the hyperbolic tangent there. */
+// @ts-ignore: decorator
+@inline
+export function geluTanhSlope(x: v128): v128 {
+  const cubic = f32x4.mul(GELU_CUBIC, f32x4.mul(x, x));
+  const t = tanh(f32x4.mul(SQRT_2_OVER_PI, madd(cubic, x, x)));
+  const inner = f32x4.mul(SQRT_2_OVER_PI, madd(THREE, cubic, ONE));
+  const falling = f32x4.mul(x, f32x4.mul(inner, f32x4.sub(ONE, f32x4.mul(t, t))));
+  return f32x4.mul(HALF, f32x4.add(f32x4.add(ONE, t), falling));
 }
 
 /** ln x for x ≥ 0, to about 2 ulp, by the polynomial of Cephes' logf (Moshier); ln 0 = −∞, ln NaN = NaN. */

@@ -20,6 +20,12 @@ export const kernelNames = [
   'slotMembers',
   'slotLists',
   'blockPool',
+  'packPanels',
+  'transpose',
+  'activationGradient',
+  'rowSums',
+  'layerNormGradient',
+  'layerNormSums',
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];

@@ -75,6 +75,19 @@ export function refusesDType(
   };
 }
 
+/**
+ * What a backend says of an op that is not in its list of kernels: those of training may be missing.
+ *
+ * @param what computes, for the reason: 'WASM kernels'
+ */
+export function refusesOp(what: string, problem: Problem, kernels: object): Refusal | undefined {
+  if (Object.hasOwn(kernels, problem.op)) return undefined;
+  return {
+    reason: `${what} do not compute ${problem.op}`,
+    advice: "train on the backend 'cpu', which has every op",
+  };
+}
+
 /** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */
 export async function execute(
   backend: Backend,

@@ -14,7 +14,7 @@ export {
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, checkOwned, execute, refusesDType, whoComputesIn } from './execute.ts';
+export { checkBindings, checkOwned, execute, refusesDType, refusesOp, whoComputesIn } from './execute.ts';
 export { asUint8, checkFloats, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
@@ -37,6 +37,10 @@ export type { GateProjectionProblem } from './ops/gate-projection.ts';
 export {
   costOf,
   floatDTypeOf,
+  type GradientOpName,
+  type GradientProblem,
+  gradientOpNames,
+  type InferenceOpName,
   inputSpecs,
   type OpName,
   opNames,
@@ -48,8 +52,10 @@ export {
   validateProblem,
 } from './ops/index.ts';
 export type { LayerNormProblem } from './ops/layer-norm.ts';
+export type { LayerNormGradientProblem } from './ops/layer-norm-gradient.ts';
 export { headsStrides, type Layout } from './ops/layout.ts';
 export type { Activation, LinearProblem } from './ops/linear.ts';
+export type { LinearGradientProblem } from './ops/linear-gradient.ts';
 export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/op.ts';
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';

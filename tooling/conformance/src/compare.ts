@@ -67,6 +67,18 @@ function cosineDifference(actual: NumberArray, expected: NumberArray): number {
   return 1 - product / Math.sqrt(squaresOfActual * squaresOfExpected);
 }
 
+/** Of gradients: sums of many terms of either sign, of which little may be left. */
+const gradientTolerance: Tolerance = { absolute: 2e-5, relative: 1e-3, cosine: 1e-9 };
+
+/** The usual check of a gradient op, which is float32. */
+export function gradientsMatch(problem: Problem) {
+  return (outputs: Outputs, inputs: Inputs): void => {
+    for (const [name, expected] of Object.entries(reference(problem, inputs))) {
+      compare(name, outputs[name]!, expected, gradientTolerance);
+    }
+  };
+}
+
 /**
  * The usual check: every output against the op's reference; in half precision, by how far a naive computation in half
  * precision is from it.

@@ -40,7 +40,7 @@ function inputOf(problem: Problem, name: string, count: number, last: number, ra
       return random.integers(count, 0, problem.op === 'embedding' ? problem.types : 1);
     case 'weight':
       // Of a matrix: results of about unit size, whatever the features.
-      return random.normals(count, problem.op === 'linear' ? 1 / Math.sqrt(last) : 1);
+      return random.normals(count, problem.op.startsWith('linear') ? 1 / Math.sqrt(last) : 1);
     default:
       return random.normals(count);
   }

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Backend, BackendProvider } from '@flashmla/tensor';
+import { type Backend, type BackendProvider, type GradientOpName, gradientOpNames } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Case } from './case.ts';
 import { conformanceCases } from './cases/index.ts';
@@ -14,6 +14,8 @@ import { isRequired } from './required.ts';
 import { runCase } from './run-case.ts';
 
 export interface ConformanceOptions {
+  /** Of the ops of training, which a backend may refuse, those that this one must do; default: none. */
+  requires?: readonly GradientOpName[];
   /** Which cases to run; default: all. */
   filter?: (testCase: Case) => boolean;
   /** Most milliseconds that one case may take; default 30 s. */
@@ -23,7 +25,9 @@ export interface ConformanceOptions {
 /** Registers a test for every promise of the contract and every case; `open` opens the backend that they run on. */
 export function testConformance(name: string, open: () => Promise<Backend>, options: ConformanceOptions = {}): void {
   testContract(name, open);
-  testCases(name, open, conformanceCases().filter(options.filter ?? (() => true)), options.timeoutMs);
+  const cases = conformanceCases().filter(options.filter ?? (() => true));
+  testCases(name, open, cases, options.timeoutMs);
+  testRefusals(name, open, cases, options.requires ?? []);
 }
 
 /**
@@ -107,6 +111,31 @@ function testCases(name: string, open: () => Promise<Backend>, cases: readonly C
           cases.filter(({ problem }) => problem.op === op),
           timeoutMs,
         );
+      });
+    }
+  });
+}
+
+/** Registers a test for each op of training: it is done, or refused by its name, which a skipped test then counts. */
+function testRefusals(
+  name: string,
+  open: () => Promise<Backend>,
+  cases: readonly Case[],
+  required: readonly GradientOpName[],
+): void {
+  describe(`${name}, ops of training`, () => {
+    const backend = opened(open);
+    for (const op of gradientOpNames) {
+      test(`${op} is done, or refused by its name`, ({ skip }) => {
+        const problems = cases.map(({ problem }) => problem).filter((problem) => problem.op === op);
+        const reasons = problems.flatMap((problem) => {
+          const support = backend().supports(problem);
+          return support.supported || !support.reason.includes(op) ? [] : [support.reason];
+        });
+        if (reasons.length === 0) return;
+        expect(reasons.length, `cases of ${problems.length} that are refused by name`).toBe(problems.length);
+        expect(required).not.toContain(op);
+        skip(`${reasons.length} cases were refused: ${reasons[0]}`);
       });
     }
   });

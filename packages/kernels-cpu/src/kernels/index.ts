@@ -8,7 +8,9 @@ import { denseAttention } from './dense-attention.ts';
 import { embedding } from './embedding.ts';
 import { gateProjection } from './gate-projection.ts';
 import { layerNorm } from './layer-norm.ts';
+import { layerNormGradient } from './layer-norm-gradient.ts';
 import { linear } from './linear.ts';
+import { linearGradient } from './linear-gradient.ts';
 import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
@@ -24,6 +26,8 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'select-top-k': selectTopK,
   'select-slots': selectSlots,
   'block-pool': blockPool,
+  'linear-gradient': linearGradient,
+  'layer-norm-gradient': layerNormGradient,
 };
 
 export function refusal(problem: Problem): Refusal | undefined {

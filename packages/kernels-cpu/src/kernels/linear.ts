@@ -1,9 +1,11 @@
 // linear: packed weight panels × tiles of 4 or 6 rows; see ../../assembly/linear.ts.
 
-import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
+import { type Activation, ceilDivide, type LinearProblem } from '@flashmla/tensor';
 import { type Kernel, roundUp, type Step } from '../plan.ts';
 
-const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
+const ACTIVATIONS: readonly Activation[] = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
+/** The argument word that kernels know an activation by. */
+export const activationCode = (activation: Activation): number => ACTIVATIONS.indexOf(activation);
 /** Depth of a pass: DEPTH of the kernel. */
 const DEPTH = 512;
 /**
@@ -56,7 +58,7 @@ export const linear: Kernel<LinearProblem> = {
           rows,
           inFeatures,
           outFeatures,
-          ACTIVATIONS.indexOf(activation),
+          activationCode(activation),
           rowBlock,
           columnBlock,
           rowTile,

@@ -3,13 +3,14 @@
 import {
   byteSize,
   elementCount,
+  type InferenceOpName,
   inputSpecs,
-  type OpName,
   oneVariant,
   outputSpecs,
   type Problem,
   type ProblemOf,
   type Refusal,
+  refusesOp,
 } from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
@@ -23,7 +24,7 @@ import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
 
-const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
+const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } = {
   linear,
   'layer-norm': layerNorm,
   embedding,
@@ -36,14 +37,19 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
 };
 
+/** Of an op that `refusal` lets through. */
+const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
+
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
-  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
+  const missing = refusesOp('CUDA kernels', problem, kernels);
+  if (missing) return missing;
+  const refused = kernelOf(problem).refuses?.(problem, traits);
   return refused ?? tooLarge(problem, traits);
 }
 
 /** The ways to run a problem, the default first. */
 export function variantsOf(problem: Problem, traits: CudaTraits): readonly string[] {
-  return (kernels[problem.op] as Kernel<Problem>).variants?.(problem, traits) ?? oneVariant;
+  return kernelOf(problem).variants?.(problem, traits) ?? oneVariant;
 }
 
 /** Steps, grids and memory of a problem: pure, so that launches are tested without a device. */
@@ -52,7 +58,7 @@ export function planOf(
   traits: CudaTraits,
   variant: string = variantsOf(problem, traits)[0]!,
 ): CudaPlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, variant);
+  const plan = kernelOf(problem).plan(problem, traits, variant);
   return { ...plan, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }
 

@@ -1,6 +1,13 @@
 // The op kernels of this backend, by the op's name.
 
-import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
+import {
+  type InferenceOpName,
+  type Problem,
+  type ProblemOf,
+  type Refusal,
+  refusesDType,
+  refusesOp,
+} from '@flashmla/tensor';
 import { type Kernel, makePlan, refusesSize, type WebGLPlan } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
@@ -13,7 +20,7 @@ import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
 
-const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
+const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } = {
   linear,
   'layer-norm': layerNorm,
   embedding,
@@ -26,11 +33,15 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
 };
 
-const kernelOf = ({ op }: Problem) => kernels[op] as Kernel<Problem>;
+const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
 
 /** Why a problem can't be done where textures are at most `maxTextureSize` wide and high. */
 export function refusal(problem: Problem, maxTextureSize: number): Refusal | undefined {
-  return refusesDType('WebGL shaders', problem) ?? refusesSize(problem, kernelOf(problem), maxTextureSize);
+  return (
+    refusesOp('WebGL shaders', problem, kernels) ??
+    refusesDType('WebGL shaders', problem) ??
+    refusesSize(problem, kernelOf(problem), maxTextureSize)
+  );
 }
 
 /** Passes and memory of a problem: pure, so that they are tested without running anything. */

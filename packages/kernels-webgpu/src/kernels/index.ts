@@ -4,14 +4,15 @@ import {
   byteSize,
   elementCount,
   floatDTypeOf,
+  type InferenceOpName,
   inputSpecs,
-  type OpName,
   oneVariant,
   outputSpecs,
   type Problem,
   type ProblemOf,
   type Refusal,
   refusesDType,
+  refusesOp,
   type TensorSpec,
 } from '@flashmla/tensor';
 import type { ElementDType, GpuPlan, GpuTraits, Kernel } from '../plan.ts';
@@ -26,7 +27,7 @@ import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
 
-const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
+const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } = {
   linear,
   'layer-norm': layerNorm,
   embedding,
@@ -39,18 +40,21 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
 };
 
+/** Of an op that `refusal` lets through. */
+const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
+
 export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefined {
+  const missing = refusesOp('WGSL shaders', problem, kernels);
+  if (missing) return missing;
   const refusedDType = traits.features.has('shader-f16')
     ? refusesDType('WGSL shaders', problem, ['float32', 'float16'])
     : refusesDType("devices without the feature 'shader-f16'", problem);
-  return (
-    refusedDType ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits) ?? tooLarge(problem, traits)
-  );
+  return refusedDType ?? kernelOf(problem).refuses?.(problem, traits) ?? tooLarge(problem, traits);
 }
 
 /** The ways to run a problem, the default first. */
 export function variantsOf(problem: Problem, traits: GpuTraits): readonly string[] {
-  return (kernels[problem.op] as Kernel<Problem>).variants?.(problem, traits) ?? oneVariant;
+  return kernelOf(problem).variants?.(problem, traits) ?? oneVariant;
 }
 
 /** Steps, workgroups and memory of a problem: pure, so that launches are tested without a device. */
@@ -61,7 +65,7 @@ export function planOf(
 ): GpuPlan {
   // `refusal` leaves no other.
   const dtype = floatDTypeOf(problem) as ElementDType;
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, variant);
+  const plan = kernelOf(problem).plan(problem, traits, variant);
   const steps = plan.steps.map((step) => ({ ...step, dtype }));
   return { ...plan, steps, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };
 }

@@ -9,13 +9,16 @@ import { type DenseAttentionProblem, denseAttention } from './dense-attention.ts
 import { type EmbeddingProblem, embedding } from './embedding.ts';
 import { type GateProjectionProblem, gateProjection } from './gate-projection.ts';
 import { type LayerNormProblem, layerNorm } from './layer-norm.ts';
+import { type LayerNormGradientProblem, layerNormGradient } from './layer-norm-gradient.ts';
 import { type LinearProblem, linear } from './linear.ts';
+import { type LinearGradientProblem, linearGradient } from './linear-gradient.ts';
 import { type Cost, type Op, specBytes, type TensorSpecs } from './op.ts';
 import { type SelectSlotsProblem, selectSlots } from './select-slots.ts';
 import { type SelectTopKProblem, selectTopK } from './select-top-k.ts';
 import { type SparseAttentionProblem, sparseAttention } from './sparse-attention.ts';
 
-export type Problem =
+/** What inference needs: every backend has a kernel for each. */
+export type InferenceProblem =
   | LinearProblem
   | LayerNormProblem
   | EmbeddingProblem
@@ -27,8 +30,20 @@ export type Problem =
   | SelectSlotsProblem
   | BlockPoolProblem;
 
+/** What training needs besides: a backend may refuse them, see `refusesOp`. */
+export type GradientProblem = LinearGradientProblem | LayerNormGradientProblem;
+
+export type Problem = InferenceProblem | GradientProblem;
+
+export type InferenceOpName = InferenceProblem['op'];
+export type GradientOpName = GradientProblem['op'];
 export type OpName = Problem['op'];
 export type ProblemOf<Name extends OpName> = Extract<Problem, { op: Name }>;
+
+const gradientOps: { readonly [Name in GradientOpName]: Op<ProblemOf<Name>> } = {
+  'linear-gradient': linearGradient,
+  'layer-norm-gradient': layerNormGradient,
+};
 
 const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {
   linear,
@@ -41,9 +56,11 @@ const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {
   'select-top-k': selectTopK,
   'select-slots': selectSlots,
   'block-pool': blockPool,
+  ...gradientOps,
 };
 
 export const opNames = Object.keys(ops) as OpName[];
+export const gradientOpNames = Object.keys(gradientOps) as GradientOpName[];
 
 const declaration = (problem: Problem) => ops[problem.op] as Op<Problem>;
 

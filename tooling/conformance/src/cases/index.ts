@@ -8,7 +8,9 @@ import { embeddingCases } from './embedding.ts';
 import { gateProjectionCases } from './gate-projection.ts';
 import { halfCases } from './half.ts';
 import { layerNormCases } from './layer-norm.ts';
+import { layerNormGradientCases } from './layer-norm-gradient.ts';
 import { linearCases } from './linear.ts';
+import { linearGradientCases } from './linear-gradient.ts';
 import { paddingCases } from './padding.ts';
 import { selectSlotsCases } from './select-slots.ts';
 import { selectTopKCases } from './select-top-k.ts';
@@ -33,5 +35,7 @@ function float32Cases(): Case[] {
     ...selectSlotsCases(),
     ...blockPoolCases(),
     ...paddingCases(),
+    ...linearGradientCases(),
+    ...layerNormGradientCases(),
   ];
 }
