@@ -3,7 +3,10 @@
 export { packGroups, packKeys } from './attention';
 export { blockPool } from './block-pool';
 export { contentOrder } from './content-order';
+export { crossEntropy } from './cross-entropy';
 export { denseAttention } from './dense-attention';
+export { denseGradientKeys, denseGradientQueries } from './dense-attention-gradient';
+export { embeddingGradient } from './embedding-gradient';
 export { embedding } from './embedding';
 export { gateProjection } from './gate-projection';
 export { layerNorm } from './layer-norm';
@@ -12,5 +15,12 @@ export { linear, packWeight } from './linear';
 export { activationGradient, packPanels, rowSums, transpose } from './linear-gradient';
 export { slotLists, slotMembers } from './select-slots';
 export { featureBlocks, selectTopK } from './select-top-k';
+export {
+  sparseGradientGroups,
+  sparseGradientKeys,
+  sparseGradientLists,
+  sparseGradientQueries,
+  sparseGradientSums,
+} from './sparse-attention-gradient';
 export { sparseLists } from './sparse-lists';
 export { sparseTiles } from './sparse-tiles';

@@ -26,6 +26,15 @@ export const kernelNames = [
   'rowSums',
   'layerNormGradient',
   'layerNormSums',
+  'denseGradientQueries',
+  'denseGradientKeys',
+  'crossEntropy',
+  'embeddingGradient',
+  'sparseGradientSums',
+  'sparseGradientQueries',
+  'sparseGradientLists',
+  'sparseGradientGroups',
+  'sparseGradientKeys',
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];

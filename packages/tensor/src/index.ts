@@ -31,8 +31,11 @@ export {
 } from './half.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
 export type { ContentOrderProblem } from './ops/content-order.ts';
+export type { CrossEntropyProblem } from './ops/cross-entropy.ts';
 export type { AttentionDimensions, DenseAttentionProblem } from './ops/dense-attention.ts';
+export type { AttentionGradientDimensions, DenseAttentionGradientProblem } from './ops/dense-attention-gradient.ts';
 export type { EmbeddingProblem } from './ops/embedding.ts';
+export type { EmbeddingGradientProblem } from './ops/embedding-gradient.ts';
 export type { GateProjectionProblem } from './ops/gate-projection.ts';
 export {
   costOf,
@@ -60,6 +63,7 @@ export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
+export type { SparseAttentionGradientProblem } from './ops/sparse-attention-gradient.ts';
 export * from './profile.ts';
 export { randomNormal, randomSource, randomUniform, shuffled } from './random.ts';
 export { Recent } from './recent.ts';

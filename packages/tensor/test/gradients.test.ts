@@ -16,7 +16,8 @@ type Arrays = Record<string, Float64Array | Int32Array | Uint8Array>;
 /** Element by element (f(x + step) − f(x − step)) / 2·step is off by step²·f‴/6 and by 1e-16·f/step. */
 const step = 1e-5;
 
-const normals = (seed: number, count: number): Float64Array => Float64Array.from(randomNormal(count, randomSource(seed)));
+const normals = (seed: number, count: number): Float64Array =>
+  Float64Array.from(randomNormal(count, randomSource(seed)));
 
 /** Normal floats for what `given` leaves out. */
 function inputsOf(problem: Problem, given: Arrays = {}): Arrays {
@@ -86,4 +87,124 @@ test.each([false, true])('layer-norm-gradient, residual: %s', (residual) => {
   expect(reference(gradient, { ...inputs, outputGradient })).toEqual(
     reference(gradient, { ...swapped, outputGradient }),
   );
+});
+
+const dimensions = {
+  batch: 2,
+  heads: 1,
+  queries: 20,
+  keys: 36,
+  headDim: 2,
+  layout: 'heads-first',
+  scale: 0.5,
+  mask: false,
+  causal: false,
+} as const;
+
+/** A mask that leaves out every fifth key. */
+const keyMask = Uint8Array.from({ length: dimensions.batch * dimensions.keys }, (_, i) => Number(i % 5 !== 2));
+const attentionInputNames = ['query', 'key', 'value'];
+
+describe('dense-attention-gradient', () => {
+  test.each([
+    {},
+    { layout: 'tokens-first', heads: 2 },
+    { mask: true },
+    { causal: true },
+    { causal: true, keys: 12 },
+  ] as const)('%o', (own) => {
+    const sizes = { ...dimensions, ...own };
+    const given: Arrays = 'mask' in own ? { keyMask } : {};
+    expectGradients(
+      { op: 'dense-attention', ...sizes },
+      { op: 'dense-attention-gradient', ...sizes },
+      attentionInputNames,
+      given,
+    );
+  });
+});
+
+describe('sparse-attention-gradient', () => {
+  const orders = { keyOrder: true, queryOrder: true };
+  const options = [
+    {},
+    { causal: true },
+    { mask: true, ...orders },
+    { residualGroup: 1 },
+    { residualGroup: 1, mask: true, ...orders },
+    { layout: 'tokens-first', heads: 2, residualGroup: 1, keyOrder: true },
+  ] as const;
+  const kinds = [
+    { tileQueries: 1, blockKeys: 1 },
+    { tileQueries: 16, blockKeys: 1 },
+    { tileQueries: 64, blockKeys: 1 },
+    { tileQueries: 16, blockKeys: 16 },
+    { tileQueries: 64, blockKeys: 64 },
+  ];
+  for (const { tileQueries, blockKeys } of kinds) {
+    test.each(options)(`tiles ${tileQueries}×${blockKeys}, %o`, (own) => {
+      // At least a whole tile and block and a piece of another.
+      const [queries, keys] = [Math.max(20, tileQueries + 4), Math.max(20, blockKeys + 4)];
+      const slots = blockKeys === 1 ? 6 : 2;
+      const sizes = {
+        ...{
+          ...dimensions,
+          batch: 1,
+          queries,
+          keys,
+          tileQueries,
+          blockKeys,
+          slots,
+          keyOrder: false,
+          queryOrder: false,
+        },
+        ...{ ...own, residualGroup: 'residualGroup' in own ? Math.max(blockKeys, 8) : 0 },
+      };
+      const rows = sizes.batch * sizes.heads;
+      const blocks = Math.ceil(keys / blockKeys);
+      const tiles = Math.ceil(queries / tileQueries);
+      // A third of the entries name no block; some come twice.
+      const indices = Int32Array.from({ length: rows * tiles * slots }, (_, i) => ((i * 7) % (blocks + 3)) - 1);
+      const reversed = (length: number) =>
+        Int32Array.from({ length: rows * length }, (_, i) => length - 1 - (i % length));
+      expectGradients(
+        { op: 'sparse-attention', ...sizes },
+        { op: 'sparse-attention-gradient', ...sizes },
+        attentionInputNames,
+        {
+          indices,
+          ...(sizes.keyOrder && { keyOrder: reversed(keys) }),
+          ...(sizes.queryOrder && { queryOrder: reversed(queries) }),
+          ...(sizes.mask && {
+            keyMask: Uint8Array.from({ length: sizes.batch * keys }, (_, i) => Number(i % 5 !== 2)),
+          }),
+        },
+      );
+    });
+  }
+});
+
+test('cross-entropy: the gradient of the scaled sum of all losses; unlabelled rows have none', () => {
+  const [rows, classes, scale] = [4, 5, 0.3];
+  const problem = { op: 'cross-entropy', rows, classes, scale } as const;
+  const logits = normals(1, rows * classes);
+  const labels = Int32Array.of(4, -100, 0, 2);
+  const { loss, logitsGradient } = reference(problem, { logits, labels });
+  const sum = (changed: Float64Array) =>
+    reference(problem, { logits: changed, labels }).loss!.reduce((total: number, value) => total + value, 0) * scale;
+  const differences = logits.map(
+    (value, i) => (sum(logits.with(i, value + step)) - sum(logits.with(i, value - step))) / (2 * step),
+  );
+  expect(relativeError(logitsGradient!, differences)).toBeLessThanOrEqual(1e-6);
+  expect(loss![1]).toBe(0);
+  expect(logitsGradient!.slice(classes, 2 * classes)).toEqual(new Float64Array(classes));
+});
+
+test('embedding-gradient', () => {
+  const sizes = { rows: 7, modelDim: 3, vocabulary: 5, positions: 4, types: 2 };
+  expectGradients({ op: 'embedding', ...sizes }, { op: 'embedding-gradient', ...sizes }, ['word', 'position', 'type'], {
+    tokenIds: Int32Array.of(0, 4, 4, 1, 0, 4, 2),
+    positionIds: Int32Array.of(0, 1, 2, 0, 1, 2, 0),
+    typeIds: Int32Array.of(0, 0, 1, 1, 0, 1, 1),
+  });
 });

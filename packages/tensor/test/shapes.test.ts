@@ -9,6 +9,7 @@ import {
   elementCount,
   FlashMLAError,
   inputSpecs,
+  type OpName,
   outputSpecs,
   type Problem,
   problemKey,
@@ -156,7 +157,7 @@ test('half precision: which floats it is of, what it costs, and what is none', (
     Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).flatMap(([name, spec]) =>
       spec.dtype === dtype ? [name] : [],
     );
-  const expected = {
+  const expected: Partial<Record<OpName, string[]>> = {
     linear: ['input', 'weight', 'bias', 'output'],
     'layer-norm': ['input', 'residual', 'weight', 'bias', 'output'],
     embedding: ['word', 'position', 'type', 'output'],

@@ -29,15 +29,17 @@ function inputOf(problem: Problem, name: string, count: number, last: number, ra
     case 'queryOrder':
       return rows(count, last, () => random.permutation(last));
     case 'indices':
-      return problem.op === 'sparse-attention' ? randomLists(problem, random) : new Int32Array(count);
+      return 'slots' in problem && 'blockKeys' in problem && problem.op !== 'select-top-k'
+        ? randomLists(problem, random)
+        : new Int32Array(count);
     case 'headSlots':
       return random.integers(count, 1, problem.op === 'select-top-k' ? problem.slots + 1 : 2);
     case 'tokenIds':
-      return random.integers(count, 0, problem.op === 'embedding' ? problem.vocabulary : 1);
+      return random.integers(count, 0, 'vocabulary' in problem ? problem.vocabulary : 1);
     case 'positionIds':
-      return random.integers(count, 0, problem.op === 'embedding' ? problem.positions : 1);
+      return random.integers(count, 0, 'vocabulary' in problem ? problem.positions : 1);
     case 'typeIds':
-      return random.integers(count, 0, problem.op === 'embedding' ? problem.types : 1);
+      return random.integers(count, 0, 'vocabulary' in problem ? problem.types : 1);
     case 'weight':
       // Of a matrix: results of about unit size, whatever the features.
       return random.normals(count, problem.op.startsWith('linear') ? 1 / Math.sqrt(last) : 1);
@@ -48,7 +50,15 @@ function inputOf(problem: Problem, name: string, count: number, last: number, ra
 
 /** For each list between none and all of its slots, filled with different blocks, ascending; −1 in the rest. */
 function randomLists(
-  { keys, blockKeys, slots, batch, heads, queries, tileQueries }: Extract<Problem, { op: 'sparse-attention' }>,
+  {
+    keys,
+    blockKeys,
+    slots,
+    batch,
+    heads,
+    queries,
+    tileQueries,
+  }: Extract<Problem, { op: 'sparse-attention' | 'sparse-attention-gradient' }>,
   random: Random,
 ): Int32Array {
   const blocks = ceilDivide(keys, blockKeys);
@@ -82,6 +92,8 @@ function poisonAbsent(problem: Problem, inputs: Inputs): void {
   };
   switch (problem.op) {
     case 'dense-attention':
+    case 'dense-attention-gradient':
+    case 'sparse-attention-gradient':
     case 'sparse-attention':
       poison(['key', 'value'], inputs.keyMask, problem.keys, problem.layout === 'tokens-first');
       break;

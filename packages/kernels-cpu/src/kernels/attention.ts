@@ -8,9 +8,9 @@ import type { KernelName } from '../protocol.ts';
 export const LANES = 16;
 const MAX_HEAD_DIM = 256;
 /** Key positions a task of packKeys covers. */
-const PACK_CHUNK = 64;
+export const PACK_CHUNK = 64;
 
-export function refusesHeadDim({ headDim }: AttentionDimensions): Refusal | undefined {
+export function refusesHeadDim({ headDim }: Pick<AttentionDimensions, 'headDim'>): Refusal | undefined {
   if (headDim % 4 === 0 && headDim <= MAX_HEAD_DIM) return undefined;
   return {
     reason: `headDim ${headDim} is not a multiple of 4 up to ${MAX_HEAD_DIM}`,
@@ -51,10 +51,22 @@ const packedHeadBytes = (p: AttentionDimensions, { keyRows, groupRows }: PackedR
   4 * (keyRows + groupRows) * (p.headDim + paddedHeadDim(p.headDim));
 
 /** Heads of a pass, the last one's may be fewer. */
-function passHeads(p: AttentionDimensions, rows: PackedRows): number {
-  const heads = Math.max(1, p.batch * p.heads);
-  const headBytes = packedHeadBytes(p, rows);
-  return headBytes === 0 ? heads : Math.min(heads, Math.max(1, Math.floor(PASS_BYTES / headBytes)));
+function passHeads({ batch, heads }: Pick<AttentionDimensions, 'batch' | 'heads'>, headBytes: number): number {
+  const all = Math.max(1, batch * heads);
+  return headBytes === 0 ? all : Math.min(all, Math.max(1, Math.floor(PASS_BYTES / headBytes)));
+}
+
+/** The heads that are done together, counted through all batch entries, where each takes so much memory. */
+export function passes(
+  p: Pick<AttentionDimensions, 'batch' | 'heads'>,
+  headBytes: number,
+): { first: number; heads: number }[] {
+  const all = p.batch * p.heads;
+  const most = passHeads(p, headBytes);
+  return Array.from({ length: ceilDivide(all, most) }, (_, i) => ({
+    first: i * most,
+    heads: Math.min(most, all - i * most),
+  }));
 }
 
 /** The steps of all passes: packing, then `kernel` with so many tasks a head. */
@@ -65,10 +77,7 @@ export function attentionSteps(
   { kernel, headTasks }: { kernel: KernelName; headTasks: number },
 ): Step[] {
   const steps: Step[] = [];
-  const all = p.batch * p.heads;
-  const most = passHeads(p, rows);
-  for (let first = 0; first < all; first += most) {
-    const heads = Math.min(most, all - first);
+  for (const { first, heads } of passes(p, packedHeadBytes(p, rows))) {
     const words = argumentWords(p, cut, rows, first);
     if (rows.keyRows > 0) {
       steps.push({ kernel: 'packKeys', tasks: heads * ceilDivide(rows.keyRows, PACK_CHUNK), arguments: words });
@@ -81,7 +90,7 @@ export function attentionSteps(
   return steps;
 }
 
-function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
+export function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
   const query = headsStrides(p.layout, p.heads, p.queries, p.headDim);
   const key = headsStrides(p.layout, p.heads, p.keys, p.headDim);
   return [
@@ -119,7 +128,7 @@ function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, first
 export const paddedHeadDim = (headDim: number): number => roundUp(headDim, 8);
 
 export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
-  const heads = passHeads(p, rows);
+  const heads = passHeads(p, packedHeadBytes(p, rows));
   const packedRows = heads * (rows.keyRows + rows.groupRows);
   if (packedRows === 0) return {};
   return {

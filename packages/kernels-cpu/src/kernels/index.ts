@@ -4,8 +4,11 @@ import { type OpName, oneVariant, type Problem, type ProblemOf, type Refusal, re
 import { type CpuPlan, type Kernel, type PlanOptions, scratchBytes } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
+import { crossEntropy } from './cross-entropy.ts';
 import { denseAttention } from './dense-attention.ts';
+import { denseAttentionGradient } from './dense-attention-gradient.ts';
 import { embedding } from './embedding.ts';
+import { embeddingGradient } from './embedding-gradient.ts';
 import { gateProjection } from './gate-projection.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layerNormGradient } from './layer-norm-gradient.ts';
@@ -14,6 +17,7 @@ import { linearGradient } from './linear-gradient.ts';
 import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
+import { sparseAttentionGradient } from './sparse-attention-gradient.ts';
 
 const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   linear,
@@ -28,6 +32,10 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'block-pool': blockPool,
   'linear-gradient': linearGradient,
   'layer-norm-gradient': layerNormGradient,
+  'dense-attention-gradient': denseAttentionGradient,
+  'sparse-attention-gradient': sparseAttentionGradient,
+  'cross-entropy': crossEntropy,
+  'embedding-gradient': embeddingGradient,
 };
 
 export function refusal(problem: Problem): Refusal | undefined {

@@ -5,8 +5,11 @@ import { type FloatDType, floatDTypes } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
 import { type BlockPoolProblem, blockPool } from './block-pool.ts';
 import { type ContentOrderProblem, contentOrder } from './content-order.ts';
+import { type CrossEntropyProblem, crossEntropy } from './cross-entropy.ts';
 import { type DenseAttentionProblem, denseAttention } from './dense-attention.ts';
+import { type DenseAttentionGradientProblem, denseAttentionGradient } from './dense-attention-gradient.ts';
 import { type EmbeddingProblem, embedding } from './embedding.ts';
+import { type EmbeddingGradientProblem, embeddingGradient } from './embedding-gradient.ts';
 import { type GateProjectionProblem, gateProjection } from './gate-projection.ts';
 import { type LayerNormProblem, layerNorm } from './layer-norm.ts';
 import { type LayerNormGradientProblem, layerNormGradient } from './layer-norm-gradient.ts';
@@ -16,6 +19,7 @@ import { type Cost, type Op, specBytes, type TensorSpecs } from './op.ts';
 import { type SelectSlotsProblem, selectSlots } from './select-slots.ts';
 import { type SelectTopKProblem, selectTopK } from './select-top-k.ts';
 import { type SparseAttentionProblem, sparseAttention } from './sparse-attention.ts';
+import { type SparseAttentionGradientProblem, sparseAttentionGradient } from './sparse-attention-gradient.ts';
 
 /** What inference needs: every backend has a kernel for each. */
 export type InferenceProblem =
@@ -31,7 +35,13 @@ export type InferenceProblem =
   | BlockPoolProblem;
 
 /** What training needs besides: a backend may refuse them, see `refusesOp`. */
-export type GradientProblem = LinearGradientProblem | LayerNormGradientProblem;
+export type GradientProblem =
+  | LinearGradientProblem
+  | LayerNormGradientProblem
+  | DenseAttentionGradientProblem
+  | SparseAttentionGradientProblem
+  | CrossEntropyProblem
+  | EmbeddingGradientProblem;
 
 export type Problem = InferenceProblem | GradientProblem;
 
@@ -43,6 +53,10 @@ export type ProblemOf<Name extends OpName> = Extract<Problem, { op: Name }>;
 const gradientOps: { readonly [Name in GradientOpName]: Op<ProblemOf<Name>> } = {
   'linear-gradient': linearGradient,
   'layer-norm-gradient': layerNormGradient,
+  'dense-attention-gradient': denseAttentionGradient,
+  'sparse-attention-gradient': sparseAttentionGradient,
+  'cross-entropy': crossEntropy,
+  'embedding-gradient': embeddingGradient,
 };
 
 const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {

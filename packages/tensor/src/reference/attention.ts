@@ -3,11 +3,12 @@
 import type { AttentionDimensions } from '../ops/dense-attention.ts';
 import { type Arrays, dot, type NumberArray, presence, type Rounding, type Row, rowsOf } from './arrays.ts';
 
-/** Something a query may attend to: a key of the input, or a mean key that stands for `count` of them. */
+/** Something a query may attend to: a key of the input, or the mean of several that stands for them. */
 export interface Candidate {
   readonly key: Row;
   readonly value: Row;
-  readonly count: number;
+  /** The keys of the input that it stands for. */
+  readonly members: readonly number[];
 }
 
 /** One head of one batch entry. */
@@ -23,7 +24,7 @@ export interface Head {
 }
 
 /**
- * output = Σ wⱼ·valueⱼ / Σ wⱼ and lse = ln Σ wⱼ with wⱼ = countⱼ · exp(scale · query·keyⱼ); the largest logit is taken
+ * output = Σ wⱼ·valueⱼ / Σ wⱼ and lse = ln Σ wⱼ with wⱼ = |membersⱼ| · exp(scale · query·keyⱼ); the largest logit is taken
  * out of the exponentials. Without candidates output is 0 and lse −∞.
  */
 function attend(
@@ -34,7 +35,7 @@ function attend(
 ): { output: Float64Array; lse: number } {
   const output = new Float64Array(query.length);
   if (candidates.length === 0) return { output, lse: Number.NEGATIVE_INFINITY };
-  const logits = candidates.map(({ key, count }) => stored(scale * dot(query, key) + Math.log(count)));
+  const logits = candidates.map(({ key, members }) => stored(scale * dot(query, key) + Math.log(members.length)));
   const largest = logits.reduce((a, b) => Math.max(a, b));
   const weights = logits.map((logit) => Math.exp(logit - largest));
   const sum = weights.reduce((a, b) => a + b);
@@ -45,34 +46,47 @@ function attend(
   return { output: output.map(stored), lse: largest + Math.log(sum) };
 }
 
-/** Attention of every query of every head over the candidates that `candidatesOf` gives it. */
-export function attention(
+/** For each head, what each of its queries attends to. */
+export type CandidatesOf = (head: Head) => (query: number) => readonly Candidate[];
+
+/** Calls `body` with each head and what gives the rows of a tensor that belong to it. */
+export function forEachHead(
   p: AttentionDimensions,
   inputs: Arrays,
-  stored: Rounding,
-  candidatesOf: (head: Head) => (query: number) => readonly Candidate[],
-): { output: Float64Array; lse: Float64Array } {
+  body: (head: Head, rows: (array: NumberArray, tokens: number) => Row[]) => void,
+): void {
   const { layout, heads } = p;
-  const output = new Float64Array(p.batch * heads * p.queries * p.headDim);
-  const lse = new Float64Array(p.batch * heads * p.queries);
   for (let batch = 0; batch < p.batch; batch++) {
     const present = presence(p.mask ? inputs.keyMask : undefined, batch, p.keys);
     const visible = (query: number, key: number) => present(key) && (!p.causal || key <= query + (p.keys - p.queries));
     for (let head = 0; head < heads; head++) {
       const rows = (array: NumberArray, tokens: number) =>
         rowsOf(array, { layout, heads, tokens, features: p.headDim }, batch, head);
-      const row = batch * heads + head;
-      const queries = rows(inputs.query, p.queries);
-      const outputs = rows(output, p.queries);
       const values = rows(inputs.value, p.keys);
-      const keys = rows(inputs.key, p.keys).map((key, j) => ({ key, value: values[j], count: 1 }));
-      const candidates = candidatesOf({ row, keys, present, visible });
-      for (let query = 0; query < p.queries; query++) {
-        const attended = attend(queries[query], candidates(query), p.scale, stored);
-        outputs[query].set(attended.output);
-        lse[row * p.queries + query] = attended.lse;
-      }
+      const keys = rows(inputs.key, p.keys).map((key, j) => ({ key, value: values[j], members: [j] }));
+      body({ row: batch * heads + head, keys, present, visible }, rows);
     }
   }
+}
+
+/** Attention of every query of every head over the candidates that `candidatesOf` gives it. */
+export function attention(
+  p: AttentionDimensions,
+  inputs: Arrays,
+  stored: Rounding,
+  candidatesOf: CandidatesOf,
+): { output: Float64Array; lse: Float64Array } {
+  const output = new Float64Array(p.batch * p.heads * p.queries * p.headDim);
+  const lse = new Float64Array(p.batch * p.heads * p.queries);
+  forEachHead(p, inputs, (head, rows) => {
+    const queries = rows(inputs.query, p.queries);
+    const outputs = rows(output, p.queries);
+    const candidates = candidatesOf(head);
+    for (let query = 0; query < p.queries; query++) {
+      const attended = attend(queries[query], candidates(query), p.scale, stored);
+      outputs[query].set(attended.output);
+      lse[head.row * p.queries + query] = attended.lse;
+    }
+  });
   return { output, lse };
 }

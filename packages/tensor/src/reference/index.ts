@@ -9,8 +9,11 @@ import { elementCount } from '../shape.ts';
 import type { NumberArray, Reference, Rounding } from './arrays.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
+import { crossEntropy } from './cross-entropy.ts';
 import { denseAttention } from './dense-attention.ts';
+import { denseAttentionGradient } from './dense-attention-gradient.ts';
 import { embedding } from './embedding.ts';
+import { embeddingGradient } from './embedding-gradient.ts';
 import { gateProjection } from './gate-projection.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layerNormGradient } from './layer-norm-gradient.ts';
@@ -19,6 +22,7 @@ import { linearGradient } from './linear-gradient.ts';
 import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
+import { sparseAttentionGradient } from './sparse-attention-gradient.ts';
 
 export type { NumberArray, Rounding } from './arrays.ts';
 
@@ -35,6 +39,10 @@ const references: { readonly [Name in OpName]: Reference<ProblemOf<Name>> } = {
   'block-pool': blockPool,
   'linear-gradient': linearGradient,
   'layer-norm-gradient': layerNormGradient,
+  'dense-attention-gradient': denseAttentionGradient,
+  'sparse-attention-gradient': sparseAttentionGradient,
+  'cross-entropy': crossEntropy,
+  'embedding-gradient': embeddingGradient,
 };
 
 /**

@@ -3,12 +3,13 @@
 
 import { ceilDivide } from '../ops/op.ts';
 import type { SparseAttentionProblem } from '../ops/sparse-attention.ts';
-import { meanOf, orderOf, type Reference, range } from './arrays.ts';
-import { attention, type Candidate } from './attention.ts';
+import { type Arrays, meanOf, orderOf, type Reference, type Rounding, range } from './arrays.ts';
+import { attention, type Candidate, type CandidatesOf } from './attention.ts';
 
-export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs, stored) => {
+/** What each query attends to by the selection. */
+export const selectedKeys = (p: SparseAttentionProblem, inputs: Arrays, stored: Rounding): CandidatesOf => {
   const tiles = ceilDivide(p.queries, p.tileQueries);
-  return attention(p, inputs, stored, ({ row, keys, present, visible }) => {
+  return ({ row, keys, present, visible }) => {
     const keyAt = orderOf(p.keyOrder ? inputs.keyOrder : undefined, row, p.keys);
     const queryAt = orderOf(p.queryOrder ? inputs.queryOrder : undefined, row, p.queries);
 
@@ -32,15 +33,14 @@ export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs, st
         const start = group * p.residualGroup;
         const left = keyAt
           .slice(start, start + p.residualGroup)
-          .filter((key, i) => !selected[start + i] && present(key))
-          .map((key) => keys[key]);
+          .filter((key, i) => !selected[start + i] && present(key));
         if (left.length === 0) return [];
         const mean = (part: 'key' | 'value') =>
           meanOf(
-            left.map((each) => each[part]),
+            left.map((key) => keys[key][part]),
             p.headDim,
           ).map(stored);
-        return [{ key: mean('key'), value: mean('value'), count: left.length }];
+        return [{ key: mean('key'), value: mean('value'), members: left }];
       });
     };
 
@@ -53,5 +53,8 @@ export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs, st
       const seen = tile.keys.filter((key) => visible(query, key)).map((key) => keys[key]);
       return [...seen, ...tile.groups];
     };
-  });
+  };
 };
+
+export const sparseAttention: Reference<SparseAttentionProblem> = (p, inputs, stored) =>
+  attention(p, inputs, stored, selectedKeys(p, inputs, stored));

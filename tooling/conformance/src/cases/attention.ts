@@ -1,6 +1,13 @@
 // What the cases of dense and sparse attention share.
 
-import { type AttentionDimensions, headsStrides, type NumberArray } from '@flashmla/tensor';
+import {
+  type AttentionDimensions,
+  type DenseAttentionProblem,
+  headsStrides,
+  type NumberArray,
+  reference,
+  type SparseAttentionProblem,
+} from '@flashmla/tensor';
 import type { Inputs } from '../case.ts';
 import type { Random } from '../random.ts';
 
@@ -18,6 +25,12 @@ export function attentionOf(dimensions: Partial<AttentionDimensions>): Attention
     causal: false,
     ...dimensions,
   };
+}
+
+/** What the forward op gives for these inputs, as a forward pass would hand it to the gradient op. */
+export function addForwardOutputs(forward: DenseAttentionProblem | SparseAttentionProblem, inputs: Inputs): void {
+  const { output, lse } = reference(forward, inputs);
+  Object.assign(inputs, { output: Float32Array.from(output!), lse: Float32Array.from(lse!) });
 }
 
 /** 12 MiB of keys and values: more than a kernel may keep at hand at once. */

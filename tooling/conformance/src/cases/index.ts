@@ -3,8 +3,11 @@
 import type { Case } from '../case.ts';
 import { blockPoolCases } from './block-pool.ts';
 import { contentOrderCases } from './content-order.ts';
+import { crossEntropyCases } from './cross-entropy.ts';
 import { denseAttentionCases } from './dense-attention.ts';
+import { denseAttentionGradientCases } from './dense-attention-gradient.ts';
 import { embeddingCases } from './embedding.ts';
+import { embeddingGradientCases } from './embedding-gradient.ts';
 import { gateProjectionCases } from './gate-projection.ts';
 import { halfCases } from './half.ts';
 import { layerNormCases } from './layer-norm.ts';
@@ -15,6 +18,7 @@ import { paddingCases } from './padding.ts';
 import { selectSlotsCases } from './select-slots.ts';
 import { selectTopKCases } from './select-top-k.ts';
 import { sparseAttentionCases } from './sparse-attention.ts';
+import { sparseAttentionGradientCases } from './sparse-attention-gradient.ts';
 
 /** Every op × case, in float32 and in half precision. Inputs are made only when a case is run. */
 export function conformanceCases(): Case[] {
@@ -37,5 +41,9 @@ function float32Cases(): Case[] {
     ...paddingCases(),
     ...linearGradientCases(),
     ...layerNormGradientCases(),
+    ...denseAttentionGradientCases(),
+    ...sparseAttentionGradientCases(),
+    ...crossEntropyCases(),
+    ...embeddingGradientCases(),
   ];
 }
