@@ -87,7 +87,7 @@ function slotsOf(args: usize): i32 {
 @inline
 function groupRowsOf(args: usize, buffer: usize, index: i32, group: i32): usize {
   const rows = <usize>(index * load<i32>(args, GROUPS) + group);
-  return <usize>load<u32>(args, buffer) + rows * (load<i32>(args, HEAD_DIM) << 3);
+  return <usize>load<u32>(args + buffer) + rows * (load<i32>(args, HEAD_DIM) << 3);
 }
 
 // @ts-ignore: decorator

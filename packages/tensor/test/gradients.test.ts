@@ -191,7 +191,7 @@ test('cross-entropy: the gradient of the scaled sum of all losses; unlabelled ro
   const labels = Int32Array.of(4, -100, 0, 2);
   const { loss, logitsGradient } = reference(problem, { logits, labels });
   const sum = (changed: Float64Array) =>
-    reference(problem, { logits: changed, labels }).loss!.reduce((total: number, value) => total + value, 0) * scale;
+    [...reference(problem, { logits: changed, labels }).loss!].reduce((total, value) => total + value, 0) * scale;
   const differences = logits.map(
     (value, i) => (sum(logits.with(i, value + step)) - sum(logits.with(i, value - step))) / (2 * step),
   );

@@ -16,13 +16,16 @@ export interface DenseAttentionGradientProblem extends AttentionGradientDimensio
   readonly op: 'dense-attention-gradient';
 }
 
+/** The forward problem's dimensions, whatever precision they name. */
+export const inFloat32 = <P extends AttentionGradientDimensions>(p: P) => ({ ...p, dtype: 'float32' as const });
+
 export function attentionGradientInputs(p: AttentionGradientDimensions) {
-  const { output, lse } = attentionOutputs(p);
-  return { ...attentionInputs(p), output, lse, outputGradient: output };
+  const { output, lse } = attentionOutputs(inFloat32(p));
+  return { ...attentionInputs(inFloat32(p)), output, lse, outputGradient: output };
 }
 
 export function attentionGradientOutputs(p: AttentionGradientDimensions) {
-  const { query, key, value } = attentionInputs(p);
+  const { query, key, value } = attentionInputs(inFloat32(p));
   return { queryGradient: query, keyGradient: key, valueGradient: value };
 }
 

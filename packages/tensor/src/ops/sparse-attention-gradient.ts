@@ -15,6 +15,7 @@ import {
   type AttentionGradientDimensions,
   attentionGradientInputs,
   attentionGradientOutputs,
+  inFloat32,
 } from './dense-attention-gradient.ts';
 import { checkDimensions, type Op } from './op.ts';
 import { type SparseAttentionProblem, sparseAttention } from './sparse-attention.ts';
@@ -27,7 +28,7 @@ export interface SparseAttentionGradientProblem
 
 /** The problem whose gradient this is. */
 export const sparseForward = (p: SparseAttentionGradientProblem): SparseAttentionProblem => ({
-  ...p,
+  ...inFloat32(p),
   op: 'sparse-attention',
 });
 

@@ -1,0 +1,70 @@
+// Gradients on this backend: the same bits whatever the number of threads, and memory that grows with the length alone.
+
+import { conformanceCases } from '@flashmla/conformance';
+import {
+  type Backend,
+  execute,
+  gradientOpNames,
+  inputSpecs,
+  type SparseAttentionGradientProblem,
+  type TypedArray,
+  tensor,
+} from '@flashmla/tensor';
+import { describe, expect, test } from 'vitest';
+import { planOf, provider } from '../dist/index.js';
+
+const rerun = conformanceCases().filter(
+  ({ problem, runs = 1 }) => runs > 1 && gradientOpNames.some((op) => op === problem.op),
+);
+
+async function outputsOf(
+  backend: Backend,
+  { problem, inputs }: (typeof rerun)[number],
+): Promise<Record<string, TypedArray>> {
+  const arrays = inputs();
+  const uploaded = Object.entries(inputSpecs(problem)).map(([name, { shape, dtype }]) => {
+    return [name, backend.upload(tensor(arrays[name]!, shape, dtype))] as const;
+  });
+  const outputs = await execute(backend, problem, Object.fromEntries(uploaded));
+  const read = Object.entries(outputs).map(async ([name, output]) => [name, await output.data()] as const);
+  const results = Object.fromEntries(await Promise.all(read));
+  for (const held of [...uploaded.map(([, held]) => held), ...Object.values(outputs)]) held.dispose();
+  return results;
+}
+
+describe('the same bits whatever the number of threads', () => {
+  test('each op of training is among the cases', () => {
+    expect(new Set(rerun.map(({ problem }) => problem.op))).toEqual(new Set(gradientOpNames));
+  });
+
+  test.each(rerun.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, testCase) => {
+    await using alone = await provider.open({ threads: 1 });
+    const expected = await outputsOf(alone, testCase);
+    for (const threads of [2, 3, 7]) {
+      await using backend = await provider.open({ threads });
+      expect(await outputsOf(backend, testCase), `${threads} threads`).toEqual(expected);
+    }
+  });
+});
+
+test.each([
+  [1, 1, 32],
+  [16, 16, 8],
+  [64, 64, 4],
+])(
+  'sparse attention, tiles %i×%i: what is held beside the tensors grows with the length, not its square',
+  (tileQueries, blockKeys, slots) => {
+    const scratchOf = (tokens: number) => {
+      const problem: SparseAttentionGradientProblem = {
+        op: 'sparse-attention-gradient',
+        ...{ batch: 1, heads: 12, queries: tokens, keys: tokens, headDim: 64, layout: 'tokens-first', scale: 0.125 },
+        ...{ mask: false, causal: false, tileQueries, blockKeys, slots, keyOrder: true, queryOrder: true },
+        residualGroup: Math.max(64, tokens / 32),
+      };
+      return planOf(problem, { threads: 2, packedWeight: false }).scratchBytes;
+    };
+    // From here on a pass is one head.
+    expect(scratchOf(32768) / scratchOf(16384)).toBeLessThan(2.1);
+    expect(scratchOf(8192)).toBeLessThan(32 * 2 ** 20);
+  },
+);
