@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 
 const budgets = {
-  '@flashmla/tensor': 16,
-  '@flashmla/kernels-cpu': 32,
+  '@flashmla/tensor': 22,
+  '@flashmla/kernels-cpu': 46,
   '@flashmla/kernels-webgpu': 28,
   '@flashmla/kernels-webgl': 23,
   '@flashmla/kernels-cuda': 21,
