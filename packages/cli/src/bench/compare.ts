@@ -28,7 +28,7 @@ export interface PeerChoice {
  * A peer's output may be so far from ours, in units of its root mean square, and still be the same computation: by the
  * coarser of the two precisions. What is wrong differs by 4 and more, as independent noise of this many elements does.
  */
-const tolerances: Readonly<Record<string, number>> = { float32: 1e-3, float16: 2e-2, bfloat16: 0.2, int8: 2 };
+const tolerances: Readonly<Record<string, number>> = { float32: 1e-3, float16: 2e-2, bfloat16: 0.2, int8: 1 };
 
 export interface CompareOptions {
   readonly backend: Backend;
