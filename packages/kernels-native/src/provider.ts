@@ -1,0 +1,89 @@
+// Probing and opening: whether there is an addon for this platform, and which of its builds this CPU runs.
+
+import {
+  type BackendProbe,
+  type BackendProvider,
+  type DeviceInfo,
+  FlashMLAError,
+  type OpenOptions,
+} from '@flashmla/tensor';
+import { type Addon, type Architecture, loadAddon, requireAddon } from './addon.ts';
+import { Executor } from './executor.ts';
+import { NativeBackend } from './native-backend.ts';
+
+export interface NativeOpenOptions extends OpenOptions {
+  /** Which build of the kernels to run, e.g. 'avx2'; default: the best that this CPU has. */
+  architecture?: string;
+}
+
+export interface NativeBackendProvider extends BackendProvider {
+  open(options?: NativeOpenOptions): Promise<NativeBackend>;
+}
+
+/** More threads than any machine has cores is a slip. */
+const MAXIMUM_THREADS = 256;
+
+/** What the builds are called, and how many float32 a vector of theirs has. */
+const builds: Readonly<Record<string, { readonly title: string; readonly lanes: number }>> = {
+  avx512: { title: 'AVX-512', lanes: 16 },
+  avx2: { title: 'AVX2', lanes: 8 },
+  neon: { title: 'NEON', lanes: 4 },
+};
+
+const os = () => process.getBuiltinModule('node:os');
+
+function deviceOf(architecture: Architecture, threads: number): DeviceInfo & { threads: number } {
+  const { title } = builds[architecture.name]!;
+  const [cpu] = os().cpus();
+  return {
+    description: `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${title}, ${cpu?.model.trim() || process.arch}`,
+    features: [architecture.name, 'threads'],
+    // Under a limit of a container there is no more; Node has the function from 20.12 on, and gives 0 where there is none.
+    limits: { memoryBytes: Math.min(os().totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) },
+    threads,
+  };
+}
+
+/** The build to run. Raises FlashMLAError when there is none of that name, or this CPU does not run it. */
+function architectureOf({ architectures }: Addon, wanted: string | undefined): Architecture {
+  const able = architectures.filter(({ supported }) => supported);
+  const found = wanted === undefined ? able[0] : able.find(({ name }) => name === wanted);
+  if (found) return found;
+  if (wanted === undefined)
+    throw new FlashMLAError('backend-unavailable', `[kernels-native] ${tooOld(architectures)}.`);
+  throw new FlashMLAError(
+    'invalid-argument',
+    `[kernels-native] architecture is '${wanted}'; this CPU runs ${able.map(({ name }) => name).join(', ')}. Leave it out for the best.`,
+  );
+}
+
+const tooOld = (architectures: readonly Architecture[]) =>
+  `this CPU has none of the instruction sets that there are kernels for: ${architectures.map(({ name }) => builds[name]!.title).join(', ')}`;
+
+export const provider: NativeBackendProvider = {
+  name: 'native',
+
+  async probe(): Promise<BackendProbe> {
+    const addon = loadAddon();
+    if (typeof addon === 'string') return { available: false, reason: addon };
+    const architecture = addon.architectures.find(({ supported }) => supported);
+    if (!architecture) return { available: false, reason: tooOld(addon.architectures) };
+    const { description, features, limits } = deviceOf(architecture, os().availableParallelism());
+    return { available: true, reason: description, device: description, features, limits };
+  },
+
+  async open({ threads = os().availableParallelism(), architecture, signal }: NativeOpenOptions = {}) {
+    const addon = requireAddon();
+    if (!Number.isSafeInteger(threads) || threads < 1 || threads > MAXIMUM_THREADS) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[kernels-native] threads is ${threads}; expected a whole number from 1 to ${MAXIMUM_THREADS}. Leave it out for the ` +
+          `${os().availableParallelism()} that this machine has.`,
+      );
+    }
+    signal?.throwIfAborted();
+    const chosen = architectureOf(addon, architecture);
+    const executor = new Executor(addon, chosen, threads);
+    return new NativeBackend(addon, executor, deviceOf(chosen, threads), builds[chosen.name]!.lanes);
+  },
+};
