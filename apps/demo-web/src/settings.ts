@@ -1,6 +1,6 @@
 // What can be chosen, and what it means.
 
-import { floatDTypes } from '@flashmla/tensor';
+import type { FloatDType } from '@flashmla/tensor';
 import type { BackendName, BackendReport, GateName } from './engine/protocol.ts';
 
 /** undefined = by length. */
@@ -15,10 +15,13 @@ export const gates: Readonly<Record<GateName, string>> = {
   oracle: 'Oracle: computes every logit to find the true top keys. The ceiling of choice, and slow.',
 };
 
-export type Precision = (typeof floatDTypes)[number];
+/** Those that some browser's GPUs compute in: WGSL and GLSL have no bfloat16. */
+export const precisions = ['float32', 'float16'] as const satisfies readonly FloatDType[];
+
+export type Precision = (typeof precisions)[number];
 
 /** What a model can be computed in here: on the chosen backend, or on any that works. */
 export function precisionsOf(reports: readonly BackendReport[], chosen: BackendName | undefined): Precision[] {
   const open = reports.filter(({ name, available }) => available && (chosen === undefined || name === chosen));
-  return floatDTypes.filter((dtype) => dtype === 'float32' || open.some(({ features }) => features?.includes(dtype)));
+  return precisions.filter((dtype) => dtype === 'float32' || open.some(({ features }) => features?.includes(dtype)));
 }

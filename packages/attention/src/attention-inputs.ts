@@ -10,7 +10,7 @@ import {
 } from '@flashmla/tensor';
 
 export interface AttentionInputs {
-  /** float32 or float16 [batch, heads, queries, headDim], on the host or on the device. */
+  /** float32, float16 or bfloat16 [batch, heads, queries, headDim], on the host or on the device. */
   query: Tensor;
   /** Of query's dtype [batch, heads, keys, headDim]. */
   key: Tensor;

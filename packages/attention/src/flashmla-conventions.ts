@@ -4,6 +4,7 @@
 
 import {
   castTo,
+  checkFloats,
   checkTensor,
   FlashMLAError,
   formatShape,
@@ -64,7 +65,7 @@ export async function withSink({ output, lse }: AttentionResult, attnSink: Tenso
       const row = Math.floor(at / headDim);
       return value * shareOfKeys(sums[row]!, sinks[Math.floor(row / queries) % heads]!);
     });
-    const dtype = output.dtype === 'float16' ? 'float16' : 'float32';
+    const dtype = checkFloats('[attention]', { output });
     return { output: output.backend.upload(castTo(tensor(scaled, output.shape), dtype)), lse };
   } catch (error) {
     lse.dispose();

@@ -31,8 +31,8 @@ export interface AttentionResult {
  * softmax(scale · query · keyᵀ) · value over the keys that are present. Never holds the queries × keys scores.
  *
  * Host tensors are uploaded for the call. A headDim that the backend's kernels don't take is padded with zeros when
- * query, key and value are host tensors, at the price of a readback; device tensors are refused with advice. float16 takes
- * a backend whose device.features name it; sums are float32 all the same.
+ * query, key and value are host tensors, at the price of a readback; device tensors are refused with advice. float16 and
+ * bfloat16 take a backend whose device.features name them; sums are float32 all the same.
  *
  * @throws FlashMLAError 'invalid-argument' for shapes or dtypes that don't fit, 'unsupported' for what the backend
  * refuses; OutOfMemoryError; the signal's reason

@@ -26,7 +26,7 @@ export interface AttentionModule {
 
 /** y = x · weightᵀ + bias, as Hugging Face and PyTorch store it. */
 export interface Projection {
-  /** float32 or float16 [outFeatures, inFeatures]; all parts of a layer alike. */
+  /** float32, float16 or bfloat16 [outFeatures, inFeatures]; all parts of a layer alike. */
   weight: Tensor;
   /** [outFeatures]. */
   bias?: Tensor;

@@ -73,7 +73,7 @@ describe('attention functions in float16', () => {
     expect((error as FlashMLAError).code).toBe('unsupported');
     expect((error as FlashMLAError).message).toBe(
       '[attention] cpu refuses: WASM kernels compute in float32, not in float16; use float32, or a backend whose ' +
-        "device.features name 'float16', as WebGPU's do on most GPUs.",
+        "device.features name 'float16' (WebGPU on most GPUs, CUDA).",
     );
   });
 });

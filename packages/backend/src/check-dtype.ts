@@ -1,6 +1,6 @@
 // Whether a backend computes in a precision, and if not, which one here does.
 
-import { type Backend, FlashMLAError, type FloatDType, floatDTypes } from '@flashmla/tensor';
+import { type Backend, FlashMLAError, type FloatDType, floatDTypes, whoComputesIn } from '@flashmla/tensor';
 import type { BackendReport } from './probe.ts';
 
 /** Raises FlashMLAError 'unsupported' for what is no precision of ops. */
@@ -30,6 +30,6 @@ export async function checkComputesWith(
     `[backend] dtype is '${dtype}', which ${name} (${device.description}) does not compute in. ` +
       (able.length > 0
         ? `Here ${able.map((report) => report.name).join(' and ')} can: require one of them, or leave dtype out for float32.`
-        : 'No backend that is installed here can; WebGPU does on most GPUs. Leave dtype out for float32.'),
+        : `No backend that is installed here can; others do: ${whoComputesIn[dtype]}. Leave dtype out for float32.`),
   );
 }

@@ -3,8 +3,9 @@
 import {
   ceilDivide,
   elementCount,
-  float32ToFloat16,
+  fromFloat32,
   inputSpecs,
+  isFloatDType,
   type Problem,
   randomNormal,
   randomSource,
@@ -17,8 +18,7 @@ export function tuningInputs(problem: Problem): Record<string, TypedArray> {
   return Object.fromEntries(
     Object.entries(inputSpecs(problem)).map(([name, { shape, dtype }]) => {
       const count = elementCount(shape);
-      if (dtype === 'float32') return [name, randomNormal(count, random)];
-      if (dtype === 'float16') return [name, float32ToFloat16(randomNormal(count, random))];
+      if (isFloatDType(dtype)) return [name, fromFloat32(randomNormal(count, random), dtype)];
       if (dtype === 'uint8') return [name, new Uint8Array(count).fill(1)];
       const numbers = new Int32Array(count);
       if (name === 'keyOrder' || name === 'queryOrder') fillOrders(numbers, shape.at(-1)!, random);

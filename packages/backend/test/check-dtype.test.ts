@@ -38,10 +38,13 @@ describe('checkComputes', () => {
 
   it('says when none does, and what a dtype may be', async () => {
     await expect(checkComputesWith(async () => [report('cpu')], backend(), 'float16')).rejects.toThrow(
-      'No backend that is installed here can; WebGPU does on most GPUs. Leave dtype out for float32.',
+      'No backend that is installed here can; others do: WebGPU on most GPUs, CUDA. Leave dtype out for float32.',
     );
-    await expect(checkComputesWith(async () => [], backend(), 'bfloat16' as FloatDType)).rejects.toThrow(
-      "dtype is 'bfloat16'; supported: float32, float16. Leave it out for float32.",
+    await expect(checkComputesWith(async () => [], backend('float16'), 'bfloat16')).rejects.toThrow(
+      'No backend that is installed here can; others do: CUDA. Leave dtype out for float32.',
+    );
+    await expect(checkComputesWith(async () => [], backend(), 'float8' as FloatDType)).rejects.toThrow(
+      "dtype is 'float8'; supported: float32, float16, bfloat16. Leave it out for float32.",
     );
   });
 });

@@ -64,7 +64,7 @@ describe('flashmla run', slow, () => {
     [
       'a dtype that is none',
       ['--text', good, '--dtype', 'float8'],
-      /--dtype is 'float8'; expected one of float32, float16/,
+      /--dtype is 'float8'; expected one of float32, float16, bfloat16/,
     ],
     [
       'a dtype that no backend here has',

@@ -13,7 +13,7 @@ export type GateName = 'content' | 'slot' | 'block' | 'static' | 'oracle';
 
 export interface GateInputs {
   backend: Backend;
-  /** float32 or float16 [batch, heads, queries, headDim], or [batch, queries, heads, headDim] with layout 'tokens-first'. */
+  /** float32, float16 or bfloat16 [batch, heads, queries, headDim], or [batch, queries, heads, headDim] with layout 'tokens-first'. */
   query: Tensor;
   /** Of query's dtype [batch, heads, keys, headDim], or [batch, keys, heads, headDim]. */
   key: Tensor;
@@ -23,7 +23,7 @@ export interface GateInputs {
   keyMask?: Tensor | undefined;
   /** uint8 [batch, queries]; default: keyMask where there are as many queries as keys, else all are present. */
   queryMask?: Tensor | undefined;
-  /** float32 or float16 [batch, tokens, modelDim]: what queries and keys were projected from. Only SlotGate reads it, and needs it. */
+  /** float32, float16 or bfloat16 [batch, tokens, modelDim]: what queries and keys were projected from. Only SlotGate reads it, and needs it. */
   hidden?: Tensor | undefined;
   /** Selected tokens per query, forced ones included; default: the gate's own k, else `recommendK(keys)`. */
   k?: number | undefined;

@@ -34,7 +34,14 @@ export class OracleGate implements Gate {
       const { indices } = await call.run(
         {
           ...{ op: 'select-top-k', batch, heads, queries, keys, rank: query.shape[3], tileQueries: 1, blockKeys: 1 },
-          ...{ slots: Math.min(call.k, keys), keyOrder: false, queryOrder: false, mask: masks !== undefined, causal },
+          ...{
+            slots: Math.min(call.k, keys),
+            headSlots: false,
+            keyOrder: false,
+            queryOrder: false,
+            mask: masks !== undefined,
+            causal,
+          },
           ...{ forceFirst: 0, forceDiagonal: 0, biasSpan: -1, coarseBlocks: 0, coarseSlots: 0 },
         },
         { query, key, ...masks },

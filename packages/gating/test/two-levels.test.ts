@@ -35,6 +35,7 @@ it.each([0.4, 1.2])('two levels hold nearly the attention that one level holds, 
       ...{ op: 'select-top-k', batch, heads, queries: tokens, keys: tokens, rank: 8, tileQueries: 1, blockKeys: 1 },
       ...{
         slots: 64,
+        headSlots: false,
         keyOrder: false,
         queryOrder: false,
         mask: false,

@@ -65,7 +65,7 @@ function meanPoint(points: usize, order: usize, mask: usize, start: i32, end: i3
  * A task is 16 tiles of a head.
  * args: query points, queryOrder, queryMask, block features, block present, coarse features, coarse present (or 0),
  * relativeBias (or 0), indices, heads, queries, keys, rank, tileQueries, blockKeys, blocks, slots, causal, forceFirst,
- * forceDiagonal, biasSpan, coarseBlocks, coarseCount, coarseSlots
+ * forceDiagonal, biasSpan, coarseBlocks, coarseCount, coarseSlots, headSlots (or 0)
  * With blocks and groups rounded up to multiples of 16, scratch, bytes: 16·rank tiles, 4·(rank + 3) a mean,
  * 16·max(blocks, groups) scores, with two levels 12·blocks (fine scores, and those of chosen groups with their numbers),
  * candidates of blocks and of groups, each candidateBytes
@@ -82,6 +82,7 @@ export function selectTopK(args: usize, task: i32, scratch: usize): void {
   const coarseBlocks = load<i32>(args, 84);
   const coarseCount = load<i32>(args, 88);
   const coarseSlots = load<i32>(args, 92);
+  const headSlots = <usize>load<u32>(args, 96);
   const tiles = (queries + tileQueries - 1) / tileQueries;
   const chunks = (tiles + 15) >> 4;
   const batchHead = task / chunks;
@@ -99,7 +100,8 @@ export function selectTopK(args: usize, task: i32, scratch: usize): void {
   const scored = coarseBlocks ? coarseCount : blocks;
   const rowBytes = (<usize>((scored + 15) & ~15)) << 2;
   const fineBytes = (<usize>(coarseBlocks ? (blocks + 15) & ~15 : 0)) << 2;
-  const kept = min(slots, blocks);
+  const wanted = headSlots ? max(1, load<i32>(headSlots + ((<usize>(batchHead % load<i32>(args, 36))) << 2))) : slots;
+  const kept = min(min(wanted, slots), blocks);
   const keptGroups = min(coarseSlots, coarseCount);
   const tileFeatures = scratch;
   const mean = tileFeatures + ((<usize>rank) << 4);

@@ -55,7 +55,7 @@ struct TopK {
 
 // indices: [rows, tiles, wanted]
 KERNEL(select_top_k, 128, (const float* tile_features, const float* block_features, const float* relative_bias,
-                           const int* coarse_lists, int* indices, int heads, int tiles, int blocks, int candidates,
+                           const int* coarse_lists, const int* head_slots, int* indices, int heads, int tiles, int blocks, int candidates,
                            int wanted, int tile_queries, int block_keys, int queries, int keys, int rank, int causal,
                            int force_first, int force_diagonal, int bias_span, int coarse_blocks, int coarse_slots,
                            int cached)) {
@@ -74,7 +74,8 @@ KERNEL(select_top_k, 128, (const float* tile_features, const float* block_featur
   const auto key_of = [&](int candidate) { return cached ? cache[candidate] : top_k.key_of(candidate); };
   int* const list = indices + size_t(blockIdx.x) * wanted;
   // No barrier: a thread looks only at the keys that it made itself.
-  const Threshold threshold = Selection::threshold_of(candidates, wanted, key_of);
+  const int filled = head_slots ? min(max(head_slots[row % heads], 1), wanted) : wanted;
+  const Threshold threshold = Selection::threshold_of(candidates, filled, key_of);
   const int taken = Selection::part(
       candidates, threshold, key_of, [&](int candidate, int place) { list[place] = top_k.block_of(candidate); },
       [](int, int) {});

@@ -97,7 +97,7 @@ export class CudaBackend implements Backend {
       : device;
     this.device = {
       description: `${lineOf(device)}, ${typeof products === 'string' ? `no cuBLASLt: ${products}` : products.description}`,
-      features: ['float16', ...(graphs ? ['graphs'] : []), ...(this.#products ? ['cublas'] : [])],
+      features: ['float16', 'bfloat16', ...(graphs ? ['graphs'] : []), ...(this.#products ? ['cublas'] : [])],
       limits: { memoryBytes, sharedBytesPerBlock: device.sharedBytesPerBlock, maxHeadDim: 256 },
     };
     this.#memory = new DeviceMemory(

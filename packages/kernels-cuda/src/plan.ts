@@ -1,6 +1,6 @@
 // What a kernel of this backend says about a problem before anything runs: steps, grids, arguments, memory. Pure.
 
-import { floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
+import { type FloatDType, floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
 
 /** An argument after the pointers: a 32-bit integer, or a float32 made by `float`. */
 export type Word = number | FloatWord;
@@ -47,7 +47,7 @@ export interface Product {
   readonly inFeatures: number;
   readonly outFeatures: number;
   /** Of all its tensors; sums are float32. */
-  readonly type: 'f32' | 'f16' | 'bf16';
+  readonly type: Suffix;
   readonly bias: boolean;
   /** Those that cuBLASLt has. */
   readonly activation: 'none' | 'relu' | 'gelu-tanh';
@@ -109,7 +109,8 @@ export function partsOf(blocks: number, length: number, least: number, { multipr
 }
 
 /** How entry points name the element type of a problem. */
-export const suffixOf = (problem: Problem): 'f32' | 'f16' => (floatDTypeOf(problem) === 'float16' ? 'f16' : 'f32');
+export const suffixOf = (problem: Problem): Suffix => suffixes[floatDTypeOf(problem)];
 
-/** Bytes of an element of a problem's dtype. */
-export const elementBytes = (problem: Problem): number => (floatDTypeOf(problem) === 'float16' ? 2 : 4);
+export type Suffix = 'f32' | 'f16' | 'bf16';
+
+const suffixes: Readonly<Record<FloatDType, Suffix>> = { float32: 'f32', float16: 'f16', bfloat16: 'bf16' };

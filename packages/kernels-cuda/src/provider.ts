@@ -72,7 +72,7 @@ export function providerOver(
         available: true,
         reason: device,
         device,
-        features: ['float16', 'graphs'],
+        features: ['float16', 'bfloat16', 'graphs'],
         limits: { devices: usable.length, memoryBytes, computeCapability, multiprocessors },
       };
     },

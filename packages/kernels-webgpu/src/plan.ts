@@ -1,6 +1,9 @@
 // What a kernel of this backend says about a problem before anything runs: steps, workgroups, parameters, memory. Pure.
 
-import type { FloatDType, Plan, Refusal } from '@flashmla/tensor';
+import type { Plan, Refusal } from '@flashmla/tensor';
+
+/** What WGSL has of the precisions that ops may have. */
+export type ElementDType = 'float32' | 'float16';
 
 /** A parameter word of a step: an unsigned integer, or a float32 made by `float`. */
 export type Word = number | FloatWord;
@@ -18,7 +21,7 @@ export interface Step {
   /** Constants that the source is compiled with; what is a workgroup's or an array's size has to be one. */
   readonly constants: Readonly<Record<string, number>>;
   /** What `element` is in the source: that of the problem, which need not be told here. */
-  readonly dtype?: FloatDType;
+  readonly dtype?: ElementDType;
   /** The struct Params of the shader, in its order. */
   readonly params: readonly Word[];
   /** What stands at binding 1, 2, …: names of tensors and buffers. One that is not there is bound to zeros. */

@@ -1,8 +1,6 @@
 // The WGSL sources by name, and the text that is compiled for a step: its constants, what it includes, the file.
 // One source serves both precisions: it stores `element`s and computes in f32.
 
-import type { FloatDType } from '@flashmla/tensor';
-
 import blockPool from './kernels/block-pool.wgsl';
 import contentOrder from './kernels/content-order.wgsl';
 import contentOrderStart from './kernels/content-order-start.wgsl';
@@ -31,6 +29,7 @@ import softmaxMemory from './kernels/softmax-memory.wgsl';
 import sortLists from './kernels/sort-lists.wgsl';
 import sparseAttention from './kernels/sparse-attention.wgsl';
 import sumOfAll from './kernels/sum-of-all.wgsl';
+import type { ElementDType } from './plan.ts';
 
 /** An attention shader in each of its ways: what it includes. */
 function attention(name: string, text: string): Record<string, string> {
@@ -73,7 +72,7 @@ const sources: Readonly<Record<string, string>> = {
   'sum-of-all': sumOfAll,
 };
 
-const elements: Readonly<Record<FloatDType, string>> = {
+const elements: Readonly<Record<ElementDType, string>> = {
   float32: 'alias element = f32;\nalias element4 = vec4f;\n',
   float16: 'enable f16;\nalias element = f16;\nalias element4 = vec4h;\n',
 };
@@ -96,7 +95,7 @@ const withIncludes = (text: string): string => text.replace(include, (_, name: s
 export function sourceOf(
   shader: string,
   constants: Readonly<Record<string, number>>,
-  dtype: FloatDType = 'float32',
+  dtype: ElementDType = 'float32',
 ): string {
   const declared = Object.entries(constants).map(([name, value]) => `const ${name} = ${value}u;\n`);
   const text = withIncludes(sources[shader]!);

@@ -136,7 +136,14 @@ describe('half precision', () => {
     expect(refusal(linear, ample)).toBeUndefined();
     expect(refusal(linear, traits)).toEqual({
       reason: "devices without the feature 'shader-f16' compute in float32, not in float16",
-      advice: "use float32, or a backend whose device.features name 'float16', as WebGPU's do on most GPUs",
+      advice: "use float32, or a backend whose device.features name 'float16' (WebGPU on most GPUs, CUDA)",
+    });
+  });
+
+  it('in bfloat16 is refused everywhere: WGSL has no such type', () => {
+    expect(refusal({ ...linear, dtype: 'bfloat16' }, ample)).toEqual({
+      reason: 'WGSL shaders compute in float32 and float16, not in bfloat16',
+      advice: "use float32, or a backend whose device.features name 'bfloat16' (CUDA)",
     });
   });
 

@@ -16,8 +16,8 @@ export interface LoadOptions {
   /** What to run on; it stays the caller's. Default: the best there is, which then ends with the model. */
   backend?: Backend;
   /**
-   * What weights and activations are kept in, whatever the files hold; default 'float32'. 'float16' halves the memory; it
-   * takes a backend whose device.features name it. Sums are float32 in both.
+   * What weights and activations are kept in, whatever the files hold; default 'float32'. 'float16' and 'bfloat16' halve the
+   * memory; they take a backend whose device.features name them. Sums are float32 in all.
    */
   dtype?: FloatDType;
   /** Told of the bytes of weights that are loaded. */

@@ -15,7 +15,7 @@ export type BackendName = 'cuda' | 'webgpu' | 'native' | 'webgl' | 'cpu';
 export interface DeviceInfo {
   /** One line for people: device, threads, instruction set, and why it is less than it could be, if so. */
   readonly description: string;
-  /** Named capabilities in use, e.g. 'simd128', 'relaxed-simd', 'threads'. 'float16': ops are done in that dtype too. */
+  /** Named capabilities in use, e.g. 'simd128', 'relaxed-simd', 'threads'. 'float16', 'bfloat16': ops are done in that dtype too. */
   readonly features: readonly string[];
   /** Hard limits by name, e.g. { maxHeadDim: 256, memoryBytes: 4294967296 }. */
   readonly limits: Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 // Tensors from one float type to another, on the host.
 
 import type { FloatDType } from './dtype.ts';
-import { float32ToFloat16, toFloat32 } from './half.ts';
+import { fromFloat32, toFloat32 } from './half.ts';
 import { type HostTensor, type Tensor, tensor } from './tensor.ts';
 
 /**
@@ -10,8 +10,7 @@ import { type HostTensor, type Tensor, tensor } from './tensor.ts';
  */
 export function castTo(source: HostTensor, dtype: FloatDType): HostTensor {
   if (source.dtype === dtype) return source;
-  const values = toFloat32(source.array, source.dtype);
-  return tensor(dtype === 'float16' ? float32ToFloat16(values) : values, source.shape, dtype);
+  return tensor(fromFloat32(toFloat32(source.array, source.dtype), dtype), source.shape, dtype);
 }
 
 /** The elements of a tensor in float32, wherever it lies and whatever they are. Waits for the work that writes them. */

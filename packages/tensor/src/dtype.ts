@@ -34,9 +34,9 @@ const ARRAY_OF = {
 export type DType = keyof typeof ARRAY_OF;
 
 /** What the floats of an op may be: what activations and weights are stored in. Sums are float32 whatever they are. */
-export type FloatDType = 'float32' | 'float16';
+export type FloatDType = 'float32' | 'float16' | 'bfloat16';
 
-export const floatDTypes: readonly FloatDType[] = ['float32', 'float16'];
+export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
 
 export const isFloatDType = (dtype: DType): dtype is FloatDType => floatDTypes.includes(dtype as FloatDType);
 

@@ -1,6 +1,7 @@
 // Running one op on a backend: the checks every backend makes, and the short way to run a problem.
 
 import type { Backend, DispatchOptions, Refusal, Tensors } from './backend.ts';
+import type { FloatDType } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
 import { floatDTypeOf, inputSpecs, outputSpecs, type Problem } from './ops/index.ts';
 import type { TensorSpec, TensorSpecs } from './ops/op.ts';
@@ -49,17 +50,28 @@ export function checkOwned(source: string, backend: Backend, given: DeviceTensor
   throw new FlashMLAError('disposed', `${source} a tensor ${formatShape(given.shape)} was used after dispose().`);
 }
 
+/** Which backends compute in a precision, for messages to those whose backend does not. */
+export const whoComputesIn: Readonly<Record<FloatDType, string>> = {
+  float32: 'all',
+  float16: 'WebGPU on most GPUs, CUDA',
+  bfloat16: 'CUDA',
+};
+
 /**
- * What a backend that computes in float32 only says of a problem in another precision.
+ * What a backend that computes in `supported` only says of a problem in another precision.
  *
  * @param what computes, for the reason: 'WASM kernels'
  */
-export function refusesDType(what: string, problem: Problem): Refusal | undefined {
+export function refusesDType(
+  what: string,
+  problem: Problem,
+  supported: readonly FloatDType[] = ['float32'],
+): Refusal | undefined {
   const dtype = floatDTypeOf(problem);
-  if (dtype === 'float32') return undefined;
+  if (supported.includes(dtype)) return undefined;
   return {
-    reason: `${what} compute in float32, not in ${dtype}`,
-    advice: `use float32, or a backend whose device.features name '${dtype}', as WebGPU's do on most GPUs`,
+    reason: `${what} compute in ${supported.join(' and ')}, not in ${dtype}`,
+    advice: `use float32, or a backend whose device.features name '${dtype}' (${whoComputesIn[dtype]})`,
   };
 }
 

@@ -48,7 +48,7 @@ export function checkFloats(source: string, tensors: Readonly<Record<string, Ten
       `${source} ${name} is ${dtype} ${formatShape(given.shape)}; expected ${expected}. Convert it.`,
     );
   }
-  return first?.dtype === 'float16' ? 'float16' : 'float32';
+  return first && isFloatDType(first.dtype) ? first.dtype : 'float32';
 }
 
 /** Raises unless `mask` says of each of batch × tokens tokens whether it is present. */

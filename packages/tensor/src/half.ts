@@ -3,7 +3,7 @@
 // The array forms keep a NaN's sign and payload bits, so that widening and narrowing again gives the same pattern;
 // the scalar forms return the canonical NaN, since a JavaScript number does not show which NaN it is.
 
-import { arrayOf, type DType, type TypedArray } from './dtype.ts';
+import { arrayOf, type DType, type FloatDType, type TypedArray } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
 
 interface HalfFormat {
@@ -46,9 +46,11 @@ export function bfloat16ToNumber(bits: number): number {
   return decode(bits, BFLOAT16);
 }
 
-/** The number that float16 has nearest to `value`. */
-export function roundToFloat16(value: number): number {
-  return float16ToNumber(numberToFloat16(value));
+/** What gives the number that `dtype` has nearest to a number: rounds once, from the double itself. */
+export function roundingTo(dtype: FloatDType): (value: number) => number {
+  if (dtype === 'float16') return (value) => float16ToNumber(numberToFloat16(value));
+  if (dtype === 'bfloat16') return (value) => bfloat16ToNumber(numberToBfloat16(value));
+  return Math.fround;
 }
 
 function encode(value: number, format: HalfFormat): number {
@@ -163,6 +165,13 @@ export function toFloat32(data: TypedArray, dtype: DType): Float32Array {
   if (dtype === 'bfloat16') return bfloat16ToFloat32(data as Uint16Array);
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
   return new Float32Array(data);
+}
+
+/** Elements as `dtype` has them, each rounded to the nearest; float32 comes back as the same array, not copied. */
+export function fromFloat32(data: Float32Array, dtype: FloatDType): Float32Array | Uint16Array {
+  if (dtype === 'float16') return float32ToFloat16(data);
+  if (dtype === 'bfloat16') return float32ToBfloat16(data);
+  return data;
 }
 
 function bitsOf(data: Float32Array): Uint32Array {

@@ -10,10 +10,11 @@ export {
   dtypeOf,
   type FloatDType,
   floatDTypes,
+  isFloatDType,
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
-export { checkBindings, checkOwned, execute, refusesDType } from './execute.ts';
+export { checkBindings, checkOwned, execute, refusesDType, whoComputesIn } from './execute.ts';
 export { asUint8, checkFloats, checkMask, checkTensor, describeValue } from './expect.ts';
 export {
   bfloat16ToFloat32,
@@ -22,9 +23,10 @@ export {
   float16ToNumber,
   float32ToBfloat16,
   float32ToFloat16,
+  fromFloat32,
   numberToBfloat16,
   numberToFloat16,
-  roundToFloat16,
+  roundingTo,
   toFloat32,
 } from './half.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
@@ -57,7 +59,7 @@ export { randomNormal, randomSource, randomUniform } from './random.ts';
 export { Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
-export { type TileScores, tileScores } from './reference/select-top-k.ts';
+export { slotsOf, type TileScores, tileScores } from './reference/select-top-k.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
 export { encodeSafetensors } from './safetensors/encode.ts';
 export type { TensorInfo } from './safetensors/header.ts';

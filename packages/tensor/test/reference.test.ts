@@ -6,7 +6,7 @@ import {
   type Layout,
   type Problem,
   reference,
-  roundToFloat16,
+  roundingTo,
   type SelectTopKProblem,
   type SparseAttentionProblem,
 } from '../src/index.ts';
@@ -14,6 +14,7 @@ import { complementaryErrorFunction } from '../src/reference/error-function.ts';
 
 const f = (...values: number[]) => Float32Array.from(values);
 const i = (...values: number[]) => Int32Array.from(values);
+const roundToFloat16 = roundingTo('float16');
 const u = (...values: number[]) => Uint8Array.from(values);
 
 /** Raises unless every element is the expected one to 1e-12. */
@@ -263,6 +264,7 @@ describe('select-top-k', () => {
     tileQueries: 1,
     blockKeys: 1,
     slots: 3,
+    headSlots: false,
     keyOrder: false,
     queryOrder: false,
     mask: false,
@@ -282,6 +284,12 @@ describe('select-top-k', () => {
     expect(reference(select({ slots: 7 }), { query, key }).indices).toEqual(
       i(0, 1, 2, 3, 4, 5, -1, 0, 1, 2, 3, 4, 5, -1),
     );
+  });
+
+  test('a head fills as many of its slots as it has: at least one, at most all', () => {
+    const problem = select({ heads: 3, queries: 1, headSlots: true });
+    const inputs = { query: f(1, 1, 1), key: f(...key, ...key, ...key), headSlots: i(2, 0, 9) };
+    expect(reference(problem, inputs).indices).toEqual(i(0, 5, -1, 5, -1, -1, 0, 2, 5));
   });
 
   test('means of tiles and blocks, cut in the orders, over what is present', () => {

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import {
   checkShape,
   costOf,
+  type DType,
   elementCount,
   FlashMLAError,
   inputSpecs,
@@ -88,6 +89,7 @@ const problems: Problem[] = [
     tileQueries: 2,
     blockKeys: 2,
     slots: 3,
+    headSlots: false,
     keyOrder: true,
     queryOrder: true,
     mask: true,
@@ -150,9 +152,9 @@ test('an embedding touches the rows of its tables that it reads, and no table tw
 });
 
 test('half precision: which floats it is of, what it costs, and what is none', () => {
-  const halves = (problem: Problem) =>
-    Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).flatMap(([name, { dtype }]) =>
-      dtype === 'float16' ? [name] : [],
+  const ofDType = (dtype: DType, problem: Problem) =>
+    Object.entries({ ...inputSpecs(problem), ...outputSpecs(problem) }).flatMap(([name, spec]) =>
+      spec.dtype === dtype ? [name] : [],
     );
   const expected = {
     linear: ['input', 'weight', 'bias', 'output'],
@@ -167,10 +169,12 @@ test('half precision: which floats it is of, what it costs, and what is none', (
     'block-pool': ['input'],
   };
   for (const problem of problems) {
-    expect(halves(problem), problem.op).toEqual([]);
-    const half = { ...problem, dtype: 'float16' } as Problem;
-    validateProblem(half);
-    expect(halves(half), problem.op).toEqual(expected[problem.op]);
+    for (const dtype of ['float16', 'bfloat16'] as const) {
+      expect(ofDType(dtype, problem), problem.op).toEqual([]);
+      const half = { ...problem, dtype } as Problem;
+      validateProblem(half);
+      expect(ofDType(dtype, half), problem.op).toEqual(expected[problem.op]);
+    }
     expect(() => validateProblem({ ...problem, dtype: 'float8' } as unknown as Problem)).toThrow("dtype is 'float8'");
   }
   const [linear] = problems;

@@ -17,8 +17,8 @@ export interface Case {
   readonly linearWeight?: boolean;
   /** Runs this often; the outputs must be the same to the bit. Default 1. */
   readonly runs?: number;
-  /** Has numbers past float16's largest, or below its smallest normal one: this case is not run in half precision. */
-  readonly float32Only?: boolean;
+  /** Has numbers past float16's largest, or below its smallest normal one: this case is not run in float16. */
+  readonly wideRange?: boolean;
   /** A backend may refuse this problem, with a reason and advice. */
   readonly mayRefuse?: boolean;
 }

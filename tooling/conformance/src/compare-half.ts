@@ -1,15 +1,16 @@
 // What 'equal' means in half precision: at most twice as wrong as a naive computation in the same precision, which rounds to
-// float16 whatever it puts into memory (`reference` with `roundToFloat16`).
+// it whatever it puts into memory (`reference` with `roundingTo`).
 
-import type { NumberArray, TensorSpec } from '@flashmla/tensor';
+import { isFloatDType, type NumberArray, type TensorSpec } from '@flashmla/tensor';
 
 /**
  * What an element may be off by even where the naive computation happens to be right: absolutely, or in relation to it or to
  * its row, in the root of the mean square: a sum is as uncertain as what is added up, however little is left of it.
  */
 const floor = {
-  // Devices may flush what lies below the smallest normal float16. One unit in the last place: half of it is rounding.
+  // Devices may flush what lies below the smallest normal number. One unit in the last place: half of it is rounding.
   float16: { absolute: 2 ** -14, relative: 2 ** -10 },
+  bfloat16: { absolute: 2 ** -126, relative: 2 ** -7 },
   float32: { absolute: 1e-5, relative: 1e-4 },
 } as const;
 
@@ -28,8 +29,7 @@ export function compareHalf(
   if (actual.length !== expected.length) {
     throw new Error(`${name} has ${actual.length} elements, expected ${expected.length}`);
   }
-  const { absolute, relative } =
-    dtype === 'float16' || dtype === 'float32' ? floor[dtype] : { absolute: 0, relative: 0 };
+  const { absolute, relative } = isFloatDType(dtype) ? floor[dtype] : { absolute: 0, relative: 0 };
   const width = Math.max(1, shape.at(-1) ?? 1);
   const offBy = (array: NumberArray, i: number) =>
     Number.isFinite(array[i]) && Number.isFinite(expected[i]) ? Math.abs(array[i]! - expected[i]!) : 0;

@@ -1,6 +1,6 @@
 // What 'equal' means: results against float64 references.
 
-import { floatDTypeOf, type NumberArray, outputSpecs, type Problem, reference, roundToFloat16 } from '@flashmla/tensor';
+import { floatDTypeOf, type NumberArray, outputSpecs, type Problem, reference, roundingTo } from '@flashmla/tensor';
 import type { Inputs, Outputs } from './case.ts';
 import { compareHalf } from './compare-half.ts';
 
@@ -73,8 +73,9 @@ function cosineDifference(actual: NumberArray, expected: NumberArray): number {
  */
 export function matchesReference(problem: Problem) {
   return (outputs: Outputs, inputs: Inputs): void => {
-    const half = floatDTypeOf(problem) === 'float16';
-    const naive = half ? reference(problem, inputs, roundToFloat16) : {};
+    const dtype = floatDTypeOf(problem);
+    const half = dtype !== 'float32';
+    const naive = half ? reference(problem, inputs, roundingTo(dtype)) : {};
     const specs = outputSpecs(problem);
     for (const [name, expected] of Object.entries(reference(problem, inputs))) {
       if (half) compareHalf(name, outputs[name]!, expected, naive[name]!, specs[name]!);

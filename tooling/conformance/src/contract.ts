@@ -5,7 +5,8 @@ import {
   type DeviceTensor,
   execute,
   FlashMLAError,
-  float32ToFloat16,
+  type FloatDType,
+  fromFloat32,
   type LinearProblem,
   type OpProfile,
   OutOfMemoryError,
@@ -79,7 +80,8 @@ export function contractChecks(): ContractCheck[] {
       },
     },
     ...(['float32', 'int32', 'uint8'] as const).map((dtype) => roundTrip(dtype)),
-    halfPrecision(),
+    halfPrecision('float16'),
+    halfPrecision('bfloat16'),
     {
       name: 'upload copies, read copies',
       async run(backend) {
@@ -354,20 +356,20 @@ export function contractChecks(): ContractCheck[] {
   ];
 }
 
-/** What a backend has to keep of float16 in memory is what it computes with: nothing, where it refuses to. */
-function halfPrecision(): ContractCheck {
-  const bits = float32ToFloat16(Float32Array.of(0, -0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 65504, 2 ** -14));
+/** What a backend has to keep of half precision in memory is what it computes with: nothing, where it refuses to. */
+function halfPrecision(dtype: FloatDType): ContractCheck {
+  const bits = fromFloat32(Float32Array.of(0, -0, 1.5, Number.NaN, Number.NEGATIVE_INFINITY, 65504, 2 ** -14), dtype);
   return {
-    name: 'float16 goes to the device and comes back, or is refused with advice',
+    name: `${dtype} goes to the device and comes back, or is refused with advice`,
     async run(backend) {
-      const support = backend.supports({ ...doubling, dtype: 'float16' });
-      expectEqual('supported', support.supported, backend.device.features.includes('float16'));
+      const support = backend.supports({ ...doubling, dtype });
+      expectEqual('supported', support.supported, backend.device.features.includes(dtype));
       if (!support.supported) {
         if (!support.reason.trim() || !support.advice.trim()) throw new Error('refused without a reason or advice');
-        await expectError('prepare', () => backend.prepare({ ...doubling, dtype: 'float16' }));
+        await expectError('prepare', () => backend.prepare({ ...doubling, dtype }));
         return;
       }
-      using uploaded = backend.upload(tensor(bits, [bits.length], 'float16'));
+      using uploaded = backend.upload(tensor(bits, [bits.length], dtype));
       expectEqual('elements', tell(await backend.read(uploaded)), tell(bits));
     },
   };

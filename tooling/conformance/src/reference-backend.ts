@@ -17,11 +17,14 @@ import {
   type DType,
   elementCount,
   FlashMLAError,
+  type FloatDType,
+  fromFloat32,
   type HostTensor,
   inputSpecs,
+  isFloatDType,
   lostWithDevice,
   type MemoryInfo,
-  numberToFloat16,
+  type NumberArray,
   OutOfMemoryError,
   oneVariant,
   type Plan,
@@ -34,6 +37,7 @@ import {
   problemKey,
   RestorableTensors,
   reference,
+  roundingTo,
   SharedRecovery,
   type Support,
   type Tensor,
@@ -101,7 +105,7 @@ class ReferenceBackend implements Backend {
     this.#limitBytes = limitBytes;
     this.device = {
       description: 'float64 reference ops in JavaScript, one thread',
-      features: ['float16'],
+      features: ['float16', 'bfloat16'],
       limits: { memoryBytes: limitBytes },
       threads: 1,
     };
@@ -206,7 +210,7 @@ class ReferenceBackend implements Backend {
     const compute = () => {
       const results = reference(problem, arrays);
       for (const [name, { dtype }, array] of targets) {
-        const values = dtype === 'float16' ? results[name].map(numberToFloat16) : results[name];
+        const values = isFloatDType(dtype) ? narrowed(results[name], dtype) : results[name];
         (array as Float32Array).set(values);
       }
     };
@@ -321,6 +325,10 @@ function planOf(problem: Problem): Plan {
   const multiplyAdds = costOf(problem).flops / 2;
   return { scratchBytes: 0, usefulMultiplyAdds: multiplyAdds, issuedMultiplyAdds: multiplyAdds };
 }
+
+/** Elements as `dtype` has them, each rounded once. */
+const narrowed = (values: NumberArray, dtype: FloatDType) =>
+  fromFloat32(Float32Array.from(values, roundingTo(dtype)), dtype);
 
 /** Memory as a backend gives it: whatever was there. NaN, or the largest number, so that reading it is noticed. */
 function rubbish(length: number, dtype: DType): TypedArray {

@@ -11,18 +11,18 @@ import {
   type DType,
   elementCount,
   FlashMLAError,
-  float16ToFloat32,
-  float32ToFloat16,
   floatDTypeOf,
+  fromFloat32,
   inputSpecs,
+  isFloatDType,
   type NumberArray,
-  numberToFloat16,
   outputSpecs,
   type Plan,
   type Problem,
   type Tensors,
   type TypedArray,
   tensor,
+  toFloat32,
 } from '@flashmla/tensor';
 import type { Case, Inputs } from './case.ts';
 
@@ -115,7 +115,7 @@ function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs)
   const readable: Record<string, DeviceTensor> = {};
   for (const [name, { shape, dtype }] of Object.entries(inputSpecs(problem))) {
     const packed = linearWeight === true && name === 'weight';
-    const array = dtype === 'float16' ? float32ToFloat16(arrays[name] as Float32Array) : arrays[name]!;
+    const array = isFloatDType(dtype) ? fromFloat32(arrays[name] as Float32Array, dtype) : arrays[name]!;
     inputs[name] = upload(array, shape, dtype, packed);
     if (!packed) readable[name] = inputs[name];
   }
@@ -143,8 +143,8 @@ function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs)
 }
 
 function rubbish(dtype: DType): number {
-  if (dtype === 'float16') return numberToFloat16(-12345.678);
-  return dtype === 'float32' ? -12345.678 : dtype === 'int32' ? -77 : 119;
+  if (isFloatDType(dtype)) return fromFloat32(Float32Array.of(-12345.678), dtype)[0]!;
+  return dtype === 'int32' ? -77 : 119;
 }
 
 /** Half precision widened to float32, which keeps every bit of it. */
@@ -152,7 +152,7 @@ async function readAll(backend: Backend, tensors: Tensors): Promise<Record<strin
   const arrays: Record<string, NumberArray> = {};
   for (const [name, source] of Object.entries(tensors)) {
     const array = await backend.read(source);
-    arrays[name] = source.dtype === 'float16' ? float16ToFloat32(array as Uint16Array) : (array as NumberArray);
+    arrays[name] = isFloatDType(source.dtype) ? toFloat32(array, source.dtype) : (array as NumberArray);
   }
   return arrays;
 }

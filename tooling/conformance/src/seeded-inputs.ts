@@ -30,6 +30,8 @@ function inputOf(problem: Problem, name: string, count: number, last: number, ra
       return rows(count, last, () => random.permutation(last));
     case 'indices':
       return problem.op === 'sparse-attention' ? randomLists(problem, random) : new Int32Array(count);
+    case 'headSlots':
+      return random.integers(count, 1, problem.op === 'select-top-k' ? problem.slots + 1 : 2);
     case 'tokenIds':
       return random.integers(count, 0, problem.op === 'embedding' ? problem.vocabulary : 1);
     case 'positionIds':

@@ -8,7 +8,7 @@ import type {
   Support,
   TypedArray,
 } from '@flashmla/tensor';
-import { FlashMLAError, reference, roundToFloat16 } from '@flashmla/tensor';
+import { FlashMLAError, reference, roundingTo } from '@flashmla/tensor';
 import { expect, test } from 'vitest';
 import { checkContentOrder } from '../src/checks/content-order.ts';
 import { checkSelectTopK } from '../src/checks/select-top-k.ts';
@@ -133,18 +133,22 @@ test('compare: tolerances, NaN and infinities', () => {
   );
 });
 
-test('half precision: twice as wrong as naive is right, sums in float16 are not', () => {
-  const { problem, inputs: make, check } = find('linear: 3×213×213, relu, bias, float16');
+test.each([
+  ['float16', 2 ** -10],
+  ['bfloat16', 2 ** -7],
+] as const)('%s: twice as wrong as naive is right, sums in it are not', (dtype, lastPlace) => {
+  const { problem, inputs: make, check } = find(`linear: 3×213×213, relu, bias, ${dtype}`);
   const inputs = make();
+  const round = roundingTo(dtype);
   const right = reference(problem, inputs).output!;
-  const naive = reference(problem, inputs, roundToFloat16).output!;
+  const naive = reference(problem, inputs, round).output!;
   expect(() => check({ output: naive }, inputs)).not.toThrow();
-  expect(() => check({ output: right.map(roundToFloat16) }, inputs)).not.toThrow();
+  expect(() => check({ output: right.map(round) }, inputs)).not.toThrow();
   const sumsInHalf = right.map((_, at) => {
     const [row, out] = [Math.floor(at / 213), at % 213];
     let sum = inputs.bias![out]!;
     for (let i = 0; i < 213; i++) {
-      sum = roundToFloat16(sum + inputs.input![row * 213 + i]! * inputs.weight![out * 213 + i]!);
+      sum = round(sum + inputs.input![row * 213 + i]! * inputs.weight![out * 213 + i]!);
     }
     return Math.max(sum, 0);
   });
@@ -153,14 +157,14 @@ test('half precision: twice as wrong as naive is right, sums in float16 are not'
   const drifted = right.map((value, at) => {
     const start = at - (at % 213);
     const squares = Array.from({ length: 213 }, (_, i) => (naive[start + i]! - right[start + i]!) ** 2);
-    return value + 2 * Math.sqrt(squares.reduce((a, b) => a + b) / 213) + 0.9 * 2 ** -10 * value;
+    return value + 2 * Math.sqrt(squares.reduce((a, b) => a + b) / 213) + 0.9 * lastPlace * value;
   });
   expect(() => check({ output: drifted }, inputs)).toThrow('all elements together are off by');
   expect(() => check({ output: right.with(7, Number.NaN) }, inputs)).toThrow('1 of 639 elements are wrong, first at 7');
 });
 
-test('half precision that is done and not named, or named and not done', async () => {
-  const half = find('linear: 16×64×96, relu, bias, float16');
+test.each(['float16', 'bfloat16'])('%s that is done and not named, or named and not done', async (dtype) => {
+  const half = find(`linear: 16×64×96, relu, bias, ${dtype}`);
   const device = { ...referenceBackend().device, features: [] };
   await expect(
     runCase(
@@ -168,13 +172,13 @@ test('half precision that is done and not named, or named and not done', async (
       half,
     ),
   ).rejects.toThrow('device.features do not name it');
-  const supports = (): Support => ({ supported: false, reason: 'no float16', advice: 'leave dtype out' });
+  const supports = (): Support => ({ supported: false, reason: 'none here', advice: 'leave dtype out' });
   await expect(
     runCase(
       faulty(() => ({ supports })),
       half,
     ),
-  ).rejects.toThrow('refused: no float16');
+  ).rejects.toThrow('refused: none here');
   const prepare = () => Promise.reject(new FlashMLAError('unsupported', '[test] refused'));
   await runCase(
     faulty(() => ({ device, supports, prepare })),
@@ -212,6 +216,7 @@ test('top-k lists that are none', () => {
     tileQueries: 1,
     blockKeys: 1,
     slots: 12,
+    headSlots: false,
     keyOrder: false,
     queryOrder: false,
     mask: false,

@@ -1,8 +1,7 @@
 // The four choosers: K, gate, precision, backend.
 
-import { floatDTypes } from '@flashmla/tensor';
 import type { BackendName, BackendReport, GateName } from '../engine/protocol.ts';
-import { gates, keyCounts, type Precision, precisionsOf } from '../settings.ts';
+import { gates, keyCounts, type Precision, precisions, precisionsOf } from '../settings.ts';
 import { find, make, option } from './elements.ts';
 
 export interface Settings {
@@ -80,14 +79,14 @@ export class SettingsPanel {
     const { precision, backend } = this.values;
     const offered = precisionsOf(this.#reports, backend);
     this.#precision.replaceChildren(
-      ...floatDTypes.map((name) =>
+      ...precisions.map((name) =>
         option(name, name, {
           disabled: !offered.includes(name),
           selected: name === precision && offered.includes(name),
         }),
       ),
     );
-    find('precision-lack').hidden = offered.length === floatDTypes.length;
+    find('precision-lack').hidden = offered.length === precisions.length;
   }
 
   #explainGate(): void {

@@ -8,7 +8,7 @@ import { type OpenedPeer, openFastest } from './open-fastest.ts';
 import { type PeerName, settleMs } from './peers/onnxruntime.ts';
 
 /** A peer's output may be so far from ours, in units of its root mean square, and still be the same computation. */
-const tolerances: Readonly<Record<FloatDType, number>> = { float32: 1e-3, float16: 2e-2 };
+const tolerances: Readonly<Record<FloatDType, number>> = { float32: 1e-3, float16: 2e-2, bfloat16: 0.16 };
 
 export interface Row {
   readonly implementation: OwnName | PeerName;

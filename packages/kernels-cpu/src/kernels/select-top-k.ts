@@ -52,6 +52,7 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
             p.coarseBlocks,
             coarse,
             p.coarseSlots,
+            'headSlots',
           ],
         },
       ],

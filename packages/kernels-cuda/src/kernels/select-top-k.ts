@@ -35,10 +35,12 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
       above: string;
       to: string;
       level: readonly number[];
+      /** 'headSlots', or '' where all heads fill their lists. */
+      headSlots: string;
     }): Step[] => {
       const cached = own.candidates <= mostCached;
       return launch('select_top_k', own.wanted > 0 ? rows * tiles : 0, 128, {
-        bindings: ['tileFeatures', own.from, 'relativeBias', own.above, own.to],
+        bindings: ['tileFeatures', own.from, 'relativeBias', own.above, own.headSlots, own.to],
         words: [
           ...[heads, tiles, own.blocks, own.candidates, own.wanted, tileQueries, own.blockKeys, queries, keys, rank],
           ...[Number(p.causal), ...own.level, Number(cached)],
@@ -58,12 +60,15 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
         ...(groups > 0
           ? [
               ...features('key', blockKeys * p.coarseBlocks, 'groupFeatures'),
-              ...round({ ...coarse, from: 'groupFeatures', above: '', to: 'coarseLists', level: noLevel }),
+              ...round({
+                ...coarse,
+                ...{ from: 'groupFeatures', above: '', to: 'coarseLists', level: noLevel, headSlots: '' },
+              }),
             ]
           : []),
         ...round({
           ...{ blocks, blockKeys, candidates, wanted: slots },
-          ...{ from: 'blockFeatures', above: 'coarseLists', to: 'indices', level },
+          ...{ from: 'blockFeatures', above: 'coarseLists', to: 'indices', level, headSlots: 'headSlots' },
         }),
       ],
       buffers: {

@@ -1,6 +1,7 @@
 // A whole forward pass through an encoder as deep as BERT-base, over libcuda in software: from its second run on it is one
 // graph, and what it computes stays the same to the bit.
 
+import type { FloatDType } from '@flashmla/tensor';
 import { EncoderWorkloads, type OwnName } from '@flashmla/workloads';
 import { expect, it } from 'vitest';
 import { describeOnShim } from '../support/shim.ts';
@@ -11,10 +12,11 @@ const narrow = { modelDim: 64, heads: 1, headDim: 64, intermediateDim: 64, layer
 describeOnShim('a forward pass over a driver in software', () => {
   compiledBefore();
 
-  it.each<[OwnName, 'float32' | 'float16']>([
+  it.each<[OwnName, FloatDType]>([
     ['flashmla-dense', 'float32'],
     ['flashmla-sparse', 'float32'],
     ['flashmla-dense', 'float16'],
+    ['flashmla-sparse', 'bfloat16'],
   ])(
     '%s in %s is one launch',
     async (name, dtype) => {

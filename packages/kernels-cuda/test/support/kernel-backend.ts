@@ -37,7 +37,11 @@ class KernelTensor extends DeviceTensor {
 
 class KernelBackend implements Backend {
   readonly name = 'cuda';
-  readonly device: DeviceInfo = { description: 'CUDA kernels on the CPU', features: ['float16'], limits: {} };
+  readonly device: DeviceInfo = {
+    description: 'CUDA kernels on the CPU',
+    features: ['float16', 'bfloat16'],
+    limits: {},
+  };
   readonly shim: Shim = shim();
   readonly #traits: CudaTraits;
   readonly #variants = new PreferredVariants('[kernels-cuda]');

@@ -14,22 +14,45 @@ const threshold = shader('ranked-threshold', thresholdSource);
 const counts = shader('ranked-counts', selectedSource, countsSource);
 const lists = shader('ranked-lists', selectedSource, listsSource);
 
-/** `output` [rows] pairs that tell which of `scores` [rows, columns] are among the best k of their row. */
-export const thresholdStep = (scores: string, output: string, rows: number, columns: number, k: number): Step => ({
+/** Where heads fill different numbers of their slots: int32 [heads], and the heads that the rows are of. */
+export interface HeadSlots {
+  readonly headSlots: string;
+  readonly heads: number;
+  readonly rowsOfHead: number;
+}
+
+const sameForAll: HeadSlots = { headSlots: NONE, heads: 0, rowsOfHead: 0 };
+
+/** `output` [rows] pairs that tell which of `scores` [rows, columns] are among the `slots` best of their row. */
+export const thresholdStep = (
+  scores: string,
+  output: string,
+  rows: number,
+  columns: number,
+  slots: number,
+  own = sameForAll,
+): Step => ({
   shader: threshold,
   output,
   elements: rows,
-  arguments: { scores, columns, k },
+  arguments: { scores, columns, slots, ...own },
 });
 
 /** `output` [rows, slots] int32: the `slots` best of `scores` [rows, columns], ascending, then −1. */
-export function listSteps(scores: string, output: string, rows: number, columns: number, slots: number): Step[] {
+export function listSteps(
+  scores: string,
+  output: string,
+  rows: number,
+  columns: number,
+  slots: number,
+  own?: HeadSlots,
+): Step[] {
   const chunk = Math.max(1, Math.ceil(Math.sqrt(columns)));
   const chunks = ceilDivide(columns, chunk);
   // Without columns no pass has made scores, and all slots are empty.
   const common = { scores: columns > 0 ? scores : NONE, least: 'least', columns, chunk, chunks };
   return [
-    thresholdStep(common.scores, 'least', rows, columns, slots),
+    thresholdStep(common.scores, 'least', rows, columns, slots, own),
     { shader: counts, output: 'counts', elements: rows * chunks, arguments: common },
     {
       shader: lists,

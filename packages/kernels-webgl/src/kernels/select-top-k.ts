@@ -95,7 +95,10 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
           forceDiagonal: p.forceDiagonal,
         },
       },
-      ...listSteps('scores', 'indices', rows, blocks, slots),
+      ...listSteps(
+        ...(['scores', 'indices', rows, blocks, slots] as const),
+        p.headSlots ? { headSlots: 'headSlots', heads, rowsOfHead: tiles } : undefined,
+      ),
     ];
   },
 

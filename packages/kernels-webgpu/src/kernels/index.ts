@@ -14,7 +14,7 @@ import {
   refusesDType,
   type TensorSpec,
 } from '@flashmla/tensor';
-import type { GpuPlan, GpuTraits, Kernel } from '../plan.ts';
+import type { ElementDType, GpuPlan, GpuTraits, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';
@@ -40,11 +40,11 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefined {
-  const lacksHalf = !traits.features.has('shader-f16');
+  const refusedDType = traits.features.has('shader-f16')
+    ? refusesDType('WGSL shaders', problem, ['float32', 'float16'])
+    : refusesDType("devices without the feature 'shader-f16'", problem);
   return (
-    (lacksHalf ? refusesDType("devices without the feature 'shader-f16'", problem) : undefined) ??
-    (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits) ??
-    tooLarge(problem, traits)
+    refusedDType ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits) ?? tooLarge(problem, traits)
   );
 }
 
@@ -59,7 +59,8 @@ export function planOf(
   traits: GpuTraits,
   variant: string = variantsOf(problem, traits)[0]!,
 ): GpuPlan {
-  const dtype = floatDTypeOf(problem);
+  // `refusal` leaves no other.
+  const dtype = floatDTypeOf(problem) as ElementDType;
   const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, variant);
   const steps = plan.steps.map((step) => ({ ...step, dtype }));
   return { ...plan, steps, scratchBytes: Object.values(plan.buffers).reduce((sum, bytes) => sum + bytes, 0) };

@@ -44,14 +44,15 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
       above: string;
       to: string;
       level: readonly number[];
+      headSlots: boolean;
     }): Step => ({
       shader: 'select-top-k',
       constants: { RANK: rank, CACHE: own.candidates <= mostCached ? own.candidates : 0 },
       params: [
         ...[batchHeads, heads, tiles, own.blocks, own.candidates, own.wanted, tileQueries, own.blockKeys],
-        ...[queries, keys, Number(p.causal), ...own.level],
+        ...[queries, keys, Number(p.causal), ...own.level, Number(own.headSlots)],
       ],
-      bindings: ['tileFeatures', own.from, 'relativeBias', own.above, own.to],
+      bindings: ['tileFeatures', own.from, 'relativeBias', own.above, own.to, 'headSlots'],
       workgroups: own.wanted > 0 ? batchHeads * tiles : 0,
     });
 
@@ -66,12 +67,15 @@ export const selectTopK: Kernel<SelectTopKProblem> = {
         ...(groups > 0
           ? [
               features('key', blockKeys * p.coarseBlocks, 'groupFeatures'),
-              round({ ...coarse, from: 'groupFeatures', above: '', to: 'coarseLists', level: noLevel }),
+              round({
+                ...coarse,
+                ...{ from: 'groupFeatures', above: '', to: 'coarseLists', level: noLevel, headSlots: false },
+              }),
             ]
           : []),
         round({
           ...{ blocks, blockKeys, candidates, wanted: slots },
-          ...{ from: 'blockFeatures', above: 'coarseLists', to: 'indices', level },
+          ...{ from: 'blockFeatures', above: 'coarseLists', to: 'indices', level, headSlots: p.headSlots },
         }),
       ],
       buffers: {

@@ -20,6 +20,7 @@ struct Params {
   bias_span: i32, // −1: no bias
   coarse_blocks: u32, // 0: all blocks are candidates
   coarse_slots: u32,
+  has_head_slots: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,6 +29,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> relative_bias: array<f32>; // [headsOfText, 2 · span + 1]
 @group(0) @binding(4) var<storage, read> coarse_lists: array<i32>; // [heads, tiles, coarseSlots]
 @group(0) @binding(5) var<storage, read_write> indices: array<i32>; // [heads, tiles, wanted]
+@group(0) @binding(6) var<storage, read> head_slots: array<i32>; // [headsOfText]
 
 // include: select
 
@@ -106,7 +108,9 @@ fn main(
     }
     workgroupBarrier();
   }
-  let threshold = threshold_of(thread, params.candidates, params.wanted);
+  var wanted = params.wanted;
+  if (params.has_head_slots > 0u) { wanted = min(wanted, u32(max(head_slots[head % params.heads_of_text], 1))); }
+  let threshold = threshold_of(thread, params.candidates, wanted);
   let taken = part(thread, params.candidates, threshold);
   for (var slot = taken + thread; slot < params.wanted; slot += THREADS) {
     indices[index * params.wanted + slot] = -1;

@@ -8,6 +8,9 @@
 // query sees (natural order only; query i sees keys up to i + (keys − queries)). The list is ascending, −1 fills what is
 // left of it.
 //
+// With `headSlots` head h fills headSlots[h] of its slots, at least one and at most all: heads that need fewer keys leave
+// them to others.
+//
 // Two levels (coarseBlocks > 0), for long inputs: coarse groups of coarseBlocks consecutive blocks are scored the same
 // way, without the bias, and only the blocks of the `coarseSlots` best groups are scored at all (after DeepSeek's and
 // Quest's coarse-to-fine indexers). Forced blocks need no coarse group.
@@ -25,6 +28,8 @@ export interface SelectTopKProblem {
   readonly tileQueries: number;
   readonly blockKeys: number;
   readonly slots: number;
+  /** Whether `headSlots` [heads] is given. */
+  readonly headSlots: boolean;
   readonly keyOrder: boolean;
   readonly queryOrder: boolean;
   /** Whether `keyMask` [batch, keys] and `queryMask` [batch, queries] are given. */
@@ -69,6 +74,7 @@ export const selectTopK: Op<SelectTopKProblem> = {
     ...(p.keyOrder && { keyOrder: int32(p.batch, p.heads, p.keys) }),
     ...(p.queryOrder && { queryOrder: int32(p.batch, p.heads, p.queries) }),
     ...(p.mask && { keyMask: uint8(p.batch, p.keys), queryMask: uint8(p.batch, p.queries) }),
+    ...(p.headSlots && { headSlots: int32(p.heads) }),
     ...(p.biasSpan >= 0 && { relativeBias: float32(p.heads, 2 * p.biasSpan + 1) }),
   }),
   outputs: (p) => ({ indices: int32(p.batch, p.heads, ceilDivide(p.queries, p.tileQueries), p.slots) }),

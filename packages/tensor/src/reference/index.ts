@@ -1,9 +1,9 @@
 // Float64 references: what each op means, written to be read against its declaration in ops/ and the paper named there.
 // They are the yardstick of the conformance suite, not a backend: no speed, no memory accounting, no rounding to float32.
 
-import type { DType, TypedArray } from '../dtype.ts';
+import { arrayOf, type DType, isFloatDType, type TypedArray } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
-import { float16ToFloat32 } from '../half.ts';
+import { toFloat32 } from '../half.ts';
 import { inputSpecs, type OpName, type Problem, type ProblemOf, validateProblem } from '../ops/index.ts';
 import { elementCount } from '../shape.ts';
 import type { NumberArray, Reference, Rounding } from './arrays.ts';
@@ -38,7 +38,7 @@ const references: { readonly [Name in OpName]: Reference<ProblemOf<Name>> } = {
  *
  * @param inputs arrays by the names and shapes that `inputSpecs(problem)` gives; numbers in a Float32Array or a
  * Float64Array may stand for floats of any precision
- * @param stored rounds what a plain computation keeps in memory: with `roundToFloat16`, what a naive one in half precision
+ * @param stored rounds what a plain computation keeps in memory: with `roundingTo('float16')`, what a naive one in float16
  * gives, which other errors can be compared with. Default: nothing is rounded
  * @returns arrays by the names that `outputSpecs(problem)` gives: Float64Array for floats, Int32Array, Uint8Array
  * @throws FlashMLAError for a problem that makes no sense, or an input that is missing or of another size or type
@@ -73,5 +73,6 @@ function numbersOf(given: TypedArray | undefined, dtype: DType): NumberArray | u
   if (dtype === 'uint8') return given instanceof Uint8Array ? given : undefined;
   if (given instanceof Float64Array) return given;
   if (given instanceof Float32Array) return new Float64Array(given);
-  return dtype === 'float16' && given instanceof Uint16Array ? new Float64Array(float16ToFloat32(given)) : undefined;
+  const areBits = isFloatDType(dtype) && given instanceof arrayOf(dtype);
+  return areBits ? new Float64Array(toFloat32(given, dtype)) : undefined;
 }

@@ -23,13 +23,18 @@ export const selectTopK: Reference<SelectTopKProblem> = (p, inputs) => {
     const chosenGroups = best(range(coarseScores.length), coarseScores, p.coarseSlots);
     const reachable = (block: number) =>
       p.coarseBlocks === 0 || chosenGroups.includes(Math.floor(block / p.coarseBlocks));
-    const first = blocks.filter((block) => forced[block]).slice(0, p.slots);
+    const wanted = slotsOf(p, inputs, row % p.heads);
+    const first = blocks.filter((block) => forced[block]).slice(0, wanted);
     const rest = blocks.filter((block) => !forced[block] && reachable(block));
-    const list = [...first, ...best(rest, scores, p.slots - first.length)].sort((a, b) => a - b);
+    const list = [...first, ...best(rest, scores, wanted - first.length)].sort((a, b) => a - b);
     indices.set(list, (row * tiles + tile) * p.slots);
   }
   return { indices };
 };
+
+/** Slots that a head fills. */
+export const slotsOf = ({ headSlots, slots }: SelectTopKProblem, inputs: Arrays, head: number): number =>
+  headSlots ? Math.min(Math.max(inputs.headSlots[head], 1), slots) : slots;
 
 /** The `count` of `candidates` that score highest; the smaller number among equals; −∞ is never chosen. */
 function best(candidates: readonly number[], scores: readonly number[], count: number): number[] {

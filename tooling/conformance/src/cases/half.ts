@@ -1,14 +1,7 @@
-// Cases in half precision: of every op that has it, some of its float32 cases with the inputs rounded to float16.
+// Cases in half precision: of every op that has it, some of its float32 cases with the inputs rounded to float16, and to
+// bfloat16.
 
-import {
-  float16ToFloat32,
-  float32ToFloat16,
-  inputSpecs,
-  type OpName,
-  outputSpecs,
-  type Problem,
-  type TensorSpec,
-} from '@flashmla/tensor';
+import { type FloatDType, inputSpecs, type OpName, type Problem, roundingTo } from '@flashmla/tensor';
 import type { Case, Inputs } from '../case.ts';
 import { matchesReference } from '../compare.ts';
 
@@ -23,31 +16,33 @@ const every: Partial<Record<OpName, number>> = {
   'block-pool': 5,
 };
 
-export function* halfCases(cases: readonly Case[]): Generator<Case> {
+export const halfCases = (cases: readonly Case[]): Case[] => [
+  ...casesIn('float16', cases),
+  ...casesIn('bfloat16', cases),
+];
+
+function* casesIn(dtype: FloatDType, cases: readonly Case[]): Generator<Case> {
   const turns = new Map<OpName, number>();
   for (const testCase of cases) {
-    const problem = { ...testCase.problem, dtype: 'float16' } as Problem;
+    const problem = { ...testCase.problem, dtype } as Problem;
     const { op } = problem;
-    if (testCase.float32Only || !hasHalf(problem)) continue;
+    const names = Object.entries(inputSpecs(problem)).flatMap(([name, spec]) => (spec.dtype === dtype ? [name] : []));
+    if (names.length === 0 || (testCase.wideRange && dtype === 'float16')) continue;
     const turn = turns.get(op) ?? 0;
     turns.set(op, turn + 1);
     if (turn % (every[op] ?? 1) !== 0) continue;
     yield {
       ...testCase,
-      name: `${testCase.name}, float16`,
+      name: `${testCase.name}, ${dtype}`,
       problem,
-      inputs: () => rounded(problem, testCase.inputs()),
+      inputs: () => rounded(testCase.inputs(), names, roundingTo(dtype)),
       check: matchesReference(problem),
     };
   }
 }
 
-const isHalf = ({ dtype }: TensorSpec) => dtype === 'float16';
-const hasHalf = (problem: Problem) => Object.values({ ...inputSpecs(problem), ...outputSpecs(problem) }).some(isHalf);
-
-/** Numbers that float16 has, still in a Float32Array. */
-function rounded(problem: Problem, inputs: Inputs): Inputs {
-  const names = Object.entries(inputSpecs(problem)).flatMap(([name, spec]) => (isHalf(spec) ? [name] : []));
-  const values = names.map((name) => [name, float16ToFloat32(float32ToFloat16(inputs[name] as Float32Array))]);
+/** The inputs that are named by numbers that the dtype has, still in a Float32Array. */
+function rounded(inputs: Inputs, names: readonly string[], round: (value: number) => number): Inputs {
+  const values = names.map((name) => [name, inputs[name]!.map(round)]);
   return { ...inputs, ...Object.fromEntries(values) };
 }

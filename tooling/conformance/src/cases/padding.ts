@@ -182,6 +182,7 @@ export function* paddingCases(): Generator<Case> {
         tileQueries,
         blockKeys,
         slots,
+        headSlots: false,
         keyOrder: true,
         queryOrder: true,
         mask,

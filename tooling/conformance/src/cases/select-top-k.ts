@@ -22,6 +22,7 @@ function make(
     tileQueries,
     blockKeys,
     slots: blockKeys === 1 ? 20 : 3,
+    headSlots: false,
     keyOrder: false,
     queryOrder: false,
     mask: false,
@@ -38,6 +39,7 @@ function make(
     `tiles ${tileQueries}×${blockKeys}`,
     `${p.batch}×${p.heads}×${p.queries}×${p.keys}×${p.rank}`,
     `${p.slots} slots`,
+    p.headSlots && 'fewer in some heads',
     p.keyOrder && 'key order',
     p.queryOrder && 'query order',
     p.mask && 'mask',
@@ -82,6 +84,16 @@ export function* selectTopKCases(): Generator<Case> {
     for (const rank of [4, 16, 32]) yield make({ ...tile, rank, keyOrder: true, queryOrder: true });
     for (const queries of [1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129]) yield make({ ...tile, queries, slots: 2 });
     yield make({ ...tile, slots: 1 });
+    for (const own of [
+      {},
+      { batch: 2, mask: true, keyOrder: true },
+      { causal: true, forceFirst: 1, forceDiagonal: 2 },
+    ]) {
+      yield make({ ...tile, heads: 3, headSlots: true, ...own });
+    }
+    yield make({ ...tile, heads: 3, headSlots: true }, 'none or too many', (inputs) => {
+      inputs.headSlots = Int32Array.of(0, 99, 2);
+    });
     yield make({ ...tile, queries: 62, slots: 0 });
     yield make({ ...tile, queries: 62, slots: 80 }, 'more slots than blocks');
     yield make({ ...tile, queries: 62, slots: 80, mask: true, batch: 2 }, 'more slots than blocks');
@@ -101,6 +113,7 @@ export function* selectTopKCases(): Generator<Case> {
     yield make({ ...twoLevels, keyOrder: true, queryOrder: true, mask: true, batch: 2 });
     yield make({ ...twoLevels, forceFirst: 1, forceDiagonal: 2 });
     yield make({ ...twoLevels, causal: true });
+    yield make({ ...twoLevels, heads: 3, headSlots: true });
     yield make({ ...twoLevels, biasSpan: 4 });
     yield make({ ...twoLevels, coarseSlots: 100 }, 'more groups than there are');
     yield make({ ...twoLevels, slots: 100 }, 'more slots than blocks in the groups');

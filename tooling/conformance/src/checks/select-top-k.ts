@@ -1,7 +1,7 @@
 // Whether lists are top-k lists (the definition in tensor's ops/select-top-k.ts), when float32 scores may decide near
 // ties otherwise than float64 ones.
 
-import { ceilDivide, type NumberArray, type SelectTopKProblem, tileScores } from '@flashmla/tensor';
+import { ceilDivide, type NumberArray, type SelectTopKProblem, slotsOf, tileScores } from '@flashmla/tensor';
 import type { Inputs } from '../case.ts';
 
 /** Scores this close, in relation to the largest of the tile (or to 1), are a tie. */
@@ -25,14 +25,15 @@ export function checkSelectTopK(problem: SelectTopKProblem, inputs: Inputs, indi
     const forbidden = list.find((block) => !allowed[block]);
     if (forbidden !== undefined) fail(`block ${forbidden} has no present key, or lies in the future`);
 
+    const wanted = slotsOf(problem, inputs, row % problem.heads);
     const blocks = Array.from(scores.keys()).filter((block) => allowed[block]);
-    const mustHave = blocks.filter((block) => forced[block]).slice(0, slots);
+    const mustHave = blocks.filter((block) => forced[block]).slice(0, wanted);
     const missing = mustHave.find((block) => !list.includes(block));
     if (missing !== undefined) fail(`forced block ${missing} is not listed: ${list}`);
 
     const free = blocks.filter((block) => !forced[block]);
     const chosen = list.filter((block) => !mustHave.includes(block));
-    const room = slots - mustHave.length;
+    const room = wanted - mustHave.length;
     const tolerance = scoreTolerance * Math.max(1, ...blocks.map((block) => Math.abs(scores[block]!)));
     const { certain, possible } =
       coarseBlocks === 0
