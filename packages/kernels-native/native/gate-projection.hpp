@@ -60,7 +60,7 @@ void gateProjection(const double* arguments, int64_t task, char* scratch) {
     eachTile<tileRows>(count, [&](int64_t token, auto tile) {
       constexpr int height = decltype(tile)::of;
       f32v sum[height][tileVectors] = {};
-      multiply(RowMajor{widened + token * features, features}, Panel<tileColumns>{panels + column * features}, features, sum);
+      multiply(RowMajor<float>{widened + token * features, features}, Panel<tileColumns>{panels + column * features}, features, sum);
       for (int r = 0; r < height; r++) {
         memcpy(out + (token + r) * rank + column, sum[r], static_cast<size_t>(width) * sizeof(float));
       }

@@ -19,13 +19,24 @@ struct KernelEntry {
   Kernel run;
 };
 
+/** What plans have to know of an instruction set. */
+struct Traits {
+  /** float32 in a vector. */
+  int lanes;
+  /** Whether bfloat16 is multiplied as it is; otherwise it is widened. */
+  bool bfloat16Products;
+  /** int8 in 32 bits of a packed operand. */
+  int int8PerUnit;
+};
+
 /** All kernels, compiled for one instruction set; the same names in the same order in each. */
 struct Architecture {
   const char* name;
   /** Whether this CPU, and the system it runs under, can run them. */
   bool (*supported)();
+  const Traits* traits;
   const KernelEntry* kernels;
-  int kernelCount;
+  const int* kernelCount;
 };
 
 }  // namespace flashmla

@@ -17,12 +17,18 @@
 namespace flashmla {
 namespace FLASHMLA_ARCHITECTURE {
 
-#define FLASHMLA_FLOAT(name) {#name "_f32", name<float>}
+#define FLASHMLA_FLOAT(name) {#name "_f32", name<float>}, {#name "_bf16", name<bfloat16>}
+/** By what is stored, and what is multiplied. */
+#define FLASHMLA_PRODUCT(name)                                                                     \
+  {#name "_f32", name<WholeFormat, float>}, {#name "_bf16", name<Bfloat16Format, bfloat16>},       \
+      {#name "_f32_int8", name<Int8Format, float>}, {#name "_bf16_int8", name<Int8Format, bfloat16>}
 
-static const KernelEntry table[] = {
-    {"linear_f32", linear},
-    {"packWeight_f32", packWeight},
-    {"unpackWeight_f32", unpackWeight},
+extern const KernelEntry kernels[];
+const KernelEntry kernels[] = {
+    FLASHMLA_PRODUCT(linear),
+    FLASHMLA_PRODUCT(packRows),
+    FLASHMLA_PRODUCT(packWeight),
+    FLASHMLA_PRODUCT(unpackWeight),
     FLASHMLA_FLOAT(layerNorm),
     FLASHMLA_FLOAT(embedding),
     FLASHMLA_FLOAT(packKeys),
@@ -39,10 +45,11 @@ static const KernelEntry table[] = {
     FLASHMLA_FLOAT(blockPool),
 };
 
-extern const KernelEntry* const kernels;
-const KernelEntry* const kernels = table;
 extern const int kernelCount;
-const int kernelCount = sizeof table / sizeof table[0];
+const int kernelCount = sizeof kernels / sizeof kernels[0];
+
+extern const Traits traits;
+const Traits traits = {lanes, FLASHMLA_BFLOAT16_PRODUCTS != 0, Int8::perUnit};
 
 }  // namespace FLASHMLA_ARCHITECTURE
 }  // namespace flashmla

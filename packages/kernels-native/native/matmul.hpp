@@ -15,11 +15,26 @@ constexpr int tileVectors = 2;
 /** Columns of a tile, and of a panel of packed weights. */
 constexpr int tileColumns = tileVectors * lanes;
 
+/** What is multiplied: a unit is what lies in 32 bits of depth. */
+struct Float32 {
+  using Unit = float;
+  using Vector = f32v;
+  using Sum = f32v;
+  static constexpr int perUnit = 1;
+  static FLASHMLA_INLINE Vector broadcast(Unit a) { return splat(a); }
+  template <typename T>
+  static FLASHMLA_INLINE Vector read(const T* b) {
+    return load(b);
+  }
+  static FLASHMLA_INLINE Sum add(Sum sum, Vector a, Vector b) { return multiplyAdd(a, b, sum); }
+};
+
 /** A as rows that lie `stride` elements apart. */
+template <typename T>
 struct RowMajor {
-  const float* base;
+  const T* base;
   int64_t stride;
-  FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[row * stride + depth]; }
+  FLASHMLA_INLINE T at(int row, int64_t depth) const { return base[row * stride + depth]; }
 };
 
 /** A with its rows side by side: `width` rows at each depth. */
@@ -30,10 +45,10 @@ struct DepthMajor {
 };
 
 /** B as rows of `width` elements, one behind the other. */
-template <int width>
+template <int width, typename T = float>
 struct Panel {
-  const float* base;
-  FLASHMLA_INLINE const float* row(int64_t depth) const { return base + depth * width; }
+  const T* base;
+  FLASHMLA_INLINE const T* row(int64_t depth) const { return base + depth * width; }
 };
 
 /** B as rows that lie anywhere; `first` is the column that the tile begins with. */
@@ -45,17 +60,17 @@ struct Scattered {
 };
 
 /** sum += A · B */
-template <int rows, int vectors, typename A, typename B>
-FLASHMLA_INLINE void multiply(const A& a, const B& b, int64_t depth, f32v (&sum)[rows][vectors]) {
+template <typename Numbers = Float32, int rows, int vectors, typename A, typename B>
+FLASHMLA_INLINE void multiply(const A& a, const B& b, int64_t depth, typename Numbers::Sum (&sum)[rows][vectors]) {
   for (int64_t k = 0; k < depth; k++) {
-    f32v bs[vectors];
+    typename Numbers::Vector bs[vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; v++) bs[v] = load(b.row(k) + v * lanes);
+    for (int v = 0; v < vectors; v++) bs[v] = Numbers::read(b.row(k) + v * lanes);
 #pragma GCC unroll 24
     for (int r = 0; r < rows; r++) {
-      const f32v x = splat(a.at(r, k));
+      const typename Numbers::Vector x = Numbers::broadcast(a.at(r, k));
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; v++) sum[r][v] = multiplyAdd(x, bs[v], sum[r][v]);
+      for (int v = 0; v < vectors; v++) sum[r][v] = Numbers::add(sum[r][v], x, bs[v]);
     }
   }
 }

@@ -80,6 +80,7 @@ struct TopKArguments {
   const uint8_t* coarsePresent;
   const float* relativeBias;
   int32_t* indices;
+  const int32_t* headSlots;
   int64_t heads, queries, keys, rank, tileQueries, blockKeys, blocks, slots, causal, forceFirst, forceDiagonal, biasSpan;
   int64_t coarseBlocks, coarseCount, coarseSlots;
 
@@ -94,6 +95,7 @@ struct TopKArguments {
     coarsePresent = words.pointer<const uint8_t>();
     relativeBias = words.pointer<const float>();
     indices = words.pointer<int32_t>();
+    headSlots = words.pointer<const int32_t>();
     words.integers(heads, queries, keys, rank, tileQueries, blockKeys, blocks, slots, causal, forceFirst, forceDiagonal,
                    biasSpan, coarseBlocks, coarseCount, coarseSlots);
   }
@@ -144,7 +146,7 @@ inline void scorePanels(const float* tiles, int64_t count, const float* panels, 
     eachTile<tileRows>(count, [&](int64_t row, auto tile) {
       constexpr int height = decltype(tile)::of;
       f32v sum[height][tileVectors] = {};
-      multiply(RowMajor{tiles + row * rank, rank}, Panel<tileColumns>{panels + panel * rank * tileColumns}, rank, sum);
+      multiply(RowMajor<float>{tiles + row * rank, rank}, Panel<tileColumns>{panels + panel * rank * tileColumns}, rank, sum);
       for (int r = 0; r < height; r++) memcpy(scores + (row + r) * stride + panel * tileColumns, sum[r], sizeof sum[r]);
     });
   }
@@ -172,7 +174,8 @@ inline void selectTopK(const double* arguments, int64_t task, char* scratch) {
   const uint8_t* coarsePresent = a.coarsePresent + batchHead * paddedGroups;
   const Points cut{a.query + batchHead * a.queries * a.rank, a.queryOrder ? a.queryOrder + batchHead * a.queries : nullptr,
                    a.queryMask ? a.queryMask + batchHead / a.heads * a.queries : nullptr, a.rank};
-  const int64_t kept = least(a.slots, a.blocks);
+  const int64_t wanted = a.headSlots ? most<int64_t>(1, a.headSlots[head]) : a.slots;
+  const int64_t kept = least(least(wanted, a.slots), a.blocks);
   const int64_t keptGroups = least(a.coarseSlots, a.coarseCount);
 
   Scratch memory(scratch);

@@ -57,7 +57,8 @@ FLASHMLA_INLINE To bitsOf(From from) {
   return to;
 }
 
-FLASHMLA_INLINE f32v splat(float x) { return f32v{} + x; }
+/** x − 0 is x, and compiles to a broadcast; x + 0 is not, where x is −0. */
+FLASHMLA_INLINE f32v splat(float x) { return x - f32v{}; }
 FLASHMLA_INLINE i32v splat(int32_t x) { return i32v{} + x; }
 
 template <typename V>
@@ -104,6 +105,9 @@ FLASHMLA_INLINE void storePart(T* to, f32v v, int64_t count) {
 
 FLASHMLA_INLINE float widen(float x) { return x; }
 FLASHMLA_INLINE float widen(bfloat16 x) { return bitsOf<float>(static_cast<uint32_t>(x.bits) << 16); }
+
+FLASHMLA_INLINE void assign(float* to, float x) { *to = x; }
+FLASHMLA_INLINE void assign(bfloat16* to, float x) { to->bits = narrow(splat(x))[0]; }
 
 /** Calls `whole(i)` for each whole vector of `count` elements and `part(i, left)` for what is left. */
 template <typename Whole, typename Part>

@@ -126,7 +126,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
     for (int64_t column = 0; column < paddedDim; column += width * lanes) {
       eachTile<width>(least<int64_t>(width, (paddedDim - column) / lanes), [&](int64_t, auto vectors) {
         f32v sums[1][decltype(vectors)::of] = {};
-        multiply(RowMajor{logits, 0}, Scattered<T>{values.rows, column}, columns, sums);
+        multiply(RowMajor<float>{logits, 0}, Scattered<T>{values.rows, column}, columns, sums);
         memcpy(tile.sums + lane * paddedDim + column, sums, sizeof sums);
       });
     }

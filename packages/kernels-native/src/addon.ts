@@ -54,6 +54,12 @@ export interface Architecture {
   readonly name: string;
   /** Whether this CPU, and the system it runs under, can run it. */
   readonly supported: boolean;
+  /** float32 in a vector. */
+  readonly lanes: number;
+  /** Whether bfloat16 is multiplied as it is; otherwise it is widened. */
+  readonly bfloat16Products: boolean;
+  /** int8 in 32 bits of a packed operand: 4, or 2 where they are multiplied as int16. */
+  readonly int8PerUnit: number;
   readonly kernels: readonly string[];
 }
 

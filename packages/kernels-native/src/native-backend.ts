@@ -30,14 +30,14 @@ import {
   type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
-import type { Addon } from './addon.ts';
+import type { Addon, Architecture } from './addon.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal } from './kernels/index.ts';
-import { packedBytes, packStep, unpackStep } from './kernels/linear.ts';
 import { type Block, NativeMemory } from './native-memory.ts';
 import { NativeRecording, RecordedOp } from './native-recording.ts';
 import { NativeTensor } from './native-tensor.ts';
-import { type NativePlan, roundUp, type Step, type Traits } from './plan.ts';
+import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits } from './plan.ts';
+import { type Format, type Matrix, packedBytes, packStep, unpackStep } from './weights.ts';
 
 interface NativeProgram extends Program {
   readonly plan: NativePlan;
@@ -51,17 +51,17 @@ export class NativeBackend implements Backend {
   readonly #addon: Addon;
   readonly #executor: Executor;
   readonly #memory: NativeMemory;
-  readonly #traits: Omit<Traits, 'packedWeight'>;
+  readonly #traits: Traits;
   readonly #variants = new PreferredVariants('[kernels-native]');
   readonly #programs = new Map<string, NativeProgram>();
   readonly #profiler = new Profiler<NativeRecording>('[kernels-native]', this);
   #disposed = false;
 
-  constructor(addon: Addon, executor: Executor, device: DeviceInfo, lanes: number) {
+  constructor(addon: Addon, architecture: Architecture, executor: Executor, device: DeviceInfo) {
     this.#addon = addon;
     this.#executor = executor;
     this.#memory = new NativeMemory(addon, device.limits.memoryBytes!, () => executor.completed);
-    this.#traits = { threads: executor.threads, lanes };
+    this.#traits = { ...architecture, threads: executor.threads };
     this.device = device;
   }
 
@@ -76,19 +76,20 @@ export class NativeBackend implements Backend {
   allocate(shape: readonly number[], dtype: DType): NativeTensor {
     // Only ops will write here, in order: a block still in use by earlier ones will do.
     const block = this.#take(elementCount(shape) * byteSize(dtype), false);
-    return new NativeTensor(this, block, shape, dtype, false);
+    return new NativeTensor(this, block, shape, dtype);
   }
 
   upload(source: HostTensor, { purpose }: UploadOptions = {}): NativeTensor {
-    if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source);
+    const dtype = nativeDTypes.find((each) => each === source.dtype);
+    if (purpose === 'linear-weight' && dtype) return this.#uploadPacked(source, { dtype });
     const block = this.#take(source.array.byteLength, true);
     this.#addon.write(block.address, source.array);
-    return new NativeTensor(this, block, source.shape, source.dtype, false);
+    return new NativeTensor(this, block, source.shape, source.dtype);
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
-    if (tensor.packed) return this.#readPacked(tensor);
+    if (tensor.packed) return this.#readPacked(tensor, tensor.packed);
     tensor.readers++;
     try {
       const { writtenUnder } = tensor;
@@ -193,7 +194,7 @@ export class NativeBackend implements Backend {
   }
 
   #plan(problem: Problem, packedWeight: boolean): NativePlan {
-    return planOf(problem, { ...this.#traits, packedWeight });
+    return planOf(problem, this.#traits, packedWeight);
   }
 
   /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */
@@ -231,24 +232,24 @@ export class NativeBackend implements Backend {
   }
 
   /** Uploads a [outFeatures, inFeatures] weight and packs it there; only the packed form stays. */
-  #uploadPacked(source: HostTensor): NativeTensor {
+  #uploadPacked(source: HostTensor, format: Format): NativeTensor {
     const matrix = matrixOf(source);
     const plain = this.#take(source.array.byteLength, true);
     try {
-      const packed = this.#take(packedBytes(matrix, this.#traits), false);
+      const packed = this.#take(packedBytes(matrix, format, this.#traits), false);
       this.#addon.write(plain.address, source.array);
-      this.#convert(packStep('from', 'to', matrix, this.#traits), plain, packed);
-      return new NativeTensor(this, packed, source.shape, source.dtype, true);
+      this.#convert(packStep('from', 'to', matrix, format, this.#traits), plain, packed);
+      return new NativeTensor(this, packed, source.shape, source.dtype, format);
     } finally {
       this.#give(plain);
     }
   }
 
   /** A packed weight as it was uploaded. */
-  async #readPacked(tensor: NativeTensor): Promise<TypedArray> {
+  async #readPacked(tensor: NativeTensor, format: Format): Promise<TypedArray> {
     const plain = this.allocate(tensor.shape, tensor.dtype);
     try {
-      this.#convert(unpackStep('from', 'to', matrixOf(tensor), this.#traits), tensor.block, plain.block);
+      this.#convert(unpackStep('from', 'to', matrixOf(tensor), format, this.#traits), tensor.block, plain.block);
       return await this.read(plain);
     } finally {
       plain.dispose();
@@ -282,6 +283,6 @@ export class NativeBackend implements Backend {
 }
 
 /** A tensor as a matrix: everything but the last dimension are rows. */
-function matrixOf({ shape }: { shape: readonly number[] }): { outFeatures: number; inFeatures: number } {
+function matrixOf({ shape }: { shape: readonly number[] }): Matrix {
   return { outFeatures: elementCount(shape.slice(0, -1)), inFeatures: shape.at(-1) ?? 1 };
 }

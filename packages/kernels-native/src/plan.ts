@@ -1,6 +1,7 @@
 // What a kernel of this backend says about a problem before anything runs: steps, tasks, arguments, memory. Pure.
 
-import { floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
+import { type FloatDType, floatDTypeOf, type Plan, type Problem, type Refusal } from '@flashmla/tensor';
+import type { Architecture } from './addon.ts';
 
 /** An argument word: a tensor or buffer by name (its address, 0 when it is not bound), or a number. */
 export type Argument = string | number;
@@ -22,18 +23,15 @@ export interface NativePlan extends Plan {
 }
 
 /** What plans depend on beside the problem. */
-export interface Traits {
+export interface Traits extends Pick<Architecture, 'lanes' | 'bfloat16Products' | 'int8PerUnit'> {
   readonly threads: number;
-  /** float32 in a vector of the instruction set: 16, 8 or 4. */
-  readonly lanes: number;
-  /** Whether `weight` was packed when it was uploaded (purpose 'linear-weight'). */
-  readonly packedWeight: boolean;
 }
 
 /** One op on this backend; its file has the op's name. */
 export interface Kernel<P> {
   refuses?(problem: P): Refusal | undefined;
-  plan(problem: P, traits: Traits): Omit<NativePlan, 'scratchBytes'>;
+  /** @param packedWeight whether `weight` was packed when it was uploaded (purpose 'linear-weight') */
+  plan(problem: P, traits: Traits, packedWeight: boolean): Omit<NativePlan, 'scratchBytes'>;
 }
 
 /** Bytes of everything a plan holds while it runs. */
@@ -43,9 +41,12 @@ export function scratchBytes(plan: Omit<NativePlan, 'scratchBytes'>, threads: nu
 }
 
 /** The part of a kernel's name that says what it reads and writes. */
-export const suffixOf = (problem: Problem): string => suffixes[floatDTypeOf(problem) as keyof typeof suffixes];
+export const suffixOf = (problem: Problem): string => suffixes[floatDTypeOf(problem) as NativeDType];
 
-const suffixes = { float32: 'f32' } as const;
+/** What activations and weights may be stored in. */
+export type NativeDType = Exclude<FloatDType, 'float16'>;
+export const suffixes: Readonly<Record<NativeDType, string>> = { float32: 'f32', bfloat16: 'bf16' };
+export const nativeDTypes = Object.keys(suffixes) as readonly NativeDType[];
 
 export const roundUp = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 

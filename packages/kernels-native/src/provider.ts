@@ -10,6 +10,7 @@ import {
 import { type Addon, type Architecture, loadAddon, requireAddon } from './addon.ts';
 import { Executor } from './executor.ts';
 import { NativeBackend } from './native-backend.ts';
+import { nativeDTypes } from './plan.ts';
 
 export interface NativeOpenOptions extends OpenOptions {
   /** Which build of the kernels to run, e.g. 'avx2'; default: the best that this CPU has. */
@@ -23,21 +24,23 @@ export interface NativeBackendProvider extends BackendProvider {
 /** More threads than any machine has cores is a slip. */
 const MAXIMUM_THREADS = 256;
 
-/** What the builds are called, and how many float32 a vector of theirs has. */
-const builds: Readonly<Record<string, { readonly title: string; readonly lanes: number }>> = {
-  avx512: { title: 'AVX-512', lanes: 16 },
-  avx2: { title: 'AVX2', lanes: 8 },
-  neon: { title: 'NEON', lanes: 4 },
+/** What the builds are called. */
+const titles: Readonly<Record<string, string>> = {
+  amx: 'AMX',
+  avx512bf16: 'AVX-512 with BF16 and VNNI',
+  avx512vnni: 'AVX-512 with VNNI',
+  avx512: 'AVX-512',
+  avx2: 'AVX2',
+  neon: 'NEON',
 };
 
 const os = () => process.getBuiltinModule('node:os');
 
 function deviceOf(architecture: Architecture, threads: number): DeviceInfo & { threads: number } {
-  const { title } = builds[architecture.name]!;
   const [cpu] = os().cpus();
   return {
-    description: `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${title}, ${cpu?.model.trim() || process.arch}`,
-    features: [architecture.name, 'threads'],
+    description: `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${titles[architecture.name]}, ${cpu?.model.trim() || process.arch}`,
+    features: [architecture.name, 'threads', ...nativeDTypes],
     // Under a limit of a container there is no more; Node has the function from 20.12 on, and gives 0 where there is none.
     limits: { memoryBytes: Math.min(os().totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) },
     threads,
@@ -58,7 +61,7 @@ function architectureOf({ architectures }: Addon, wanted: string | undefined): A
 }
 
 const tooOld = (architectures: readonly Architecture[]) =>
-  `this CPU has none of the instruction sets that there are kernels for: ${architectures.map(({ name }) => builds[name]!.title).join(', ')}`;
+  `this CPU has none of the instruction sets that there are kernels for: ${architectures.map(({ name }) => titles[name]).join(', ')}`;
 
 export const provider: NativeBackendProvider = {
   name: 'native',
@@ -84,6 +87,6 @@ export const provider: NativeBackendProvider = {
     signal?.throwIfAborted();
     const chosen = architectureOf(addon, architecture);
     const executor = new Executor(addon, chosen, threads);
-    return new NativeBackend(addon, executor, deviceOf(chosen, threads), builds[chosen.name]!.lanes);
+    return new NativeBackend(addon, chosen, executor, deviceOf(chosen, threads));
   },
 };

@@ -54,7 +54,7 @@ export function checkOwned(source: string, backend: Backend, given: DeviceTensor
 export const whoComputesIn: Readonly<Record<FloatDType, string>> = {
   float32: 'all',
   float16: 'WebGPU on most GPUs, CUDA',
-  bfloat16: 'CUDA',
+  bfloat16: 'native kernels in Node, CUDA',
 };
 
 /**

@@ -1,7 +1,7 @@
 // The op kernels of this backend, by the op's name.
 
 import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
-import { type Kernel, type NativePlan, scratchBytes, type Traits } from '../plan.ts';
+import { type Kernel, type NativePlan, nativeDTypes, scratchBytes, type Traits } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
 import { contentOrder } from './content-order.ts';
 import { denseAttention } from './dense-attention.ts';
@@ -27,11 +27,17 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem): Refusal | undefined {
-  return refusesDType('native kernels', problem) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
+  return (
+    refusesDType('native kernels', problem, nativeDTypes) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem)
+  );
 }
 
-/** Steps, tasks, arguments and memory of a problem: pure, so that launches are tested without running them. */
-export function planOf(problem: Problem, traits: Traits): NativePlan {
-  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits);
+/**
+ * Steps, tasks, arguments and memory of a problem: pure, so that launches are tested without running them.
+ *
+ * @param packedWeight whether `weight` was packed when it was uploaded (purpose 'linear-weight')
+ */
+export function planOf(problem: Problem, traits: Traits, packedWeight: boolean): NativePlan {
+  const plan = (kernels[problem.op] as Kernel<Problem>).plan(problem, traits, packedWeight);
   return { ...plan, scratchBytes: scratchBytes(plan, traits.threads) };
 }
