@@ -1,6 +1,6 @@
 // One search for a backend: what was looked at so far, what is wrong with it, and the error that says all of it.
 
-import { type Backend, type BackendName, FlashMLAError, type FloatDType, type OpenOptions } from '@flashmla/tensor';
+import { type Backend, type BackendName, FlashMLAError, type OpenOptions, type Precision } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
 import { computesIn } from './check-dtype.ts';
 import { isRefusedArgument } from './contest.ts';
@@ -12,12 +12,12 @@ export type Usable = Required<Candidate>;
 
 export class Search {
   readonly openOptions: OpenOptions;
-  readonly #dtype: FloatDType;
+  readonly #dtype: Precision;
   readonly #reports = new Map<BackendName, BackendReport>();
   readonly #errors: unknown[] = [];
 
   /** @param dtype what does not compute in it is passed over */
-  constructor(openOptions: OpenOptions, dtype: FloatDType) {
+  constructor(openOptions: OpenOptions, dtype: Precision) {
     this.openOptions = openOptions;
     this.#dtype = dtype;
   }

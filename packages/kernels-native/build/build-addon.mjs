@@ -1,10 +1,10 @@
 // Builds the addon for a platform: node build-addon.mjs <platform> <file> [--sanitize=address,undefined]
 //
 // Where there is no compiler for it, it says so and ends well: the package works without, on other backends. It fails instead
-// where FLASHMLA_REQUIRE names 'native' and the addon would have run here.
+// where FLASHMLA_REQUIRE names 'native' and the addon would have run here. What is newer than all it is made of is left alone.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +24,11 @@ if (!compiler) {
   console.log(`kernels-native: no addon for ${platform}: there is no ${compilers.join(' or ')}.`);
   process.exit(required ? 1 : 0);
 }
+
+const modified = async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
+const folders = [native, import.meta.dirname];
+const sources = (await Promise.all(folders.map(async (at) => (await readdir(at)).map((name) => join(at, name))))).flat();
+if ((await modified(file)) > Math.max(...(await Promise.all(sources.map(modified))))) process.exit(0);
 
 const common = [
   ...['-std=c++17', '-fPIC', '-fvisibility=hidden', '-fno-rtti', '-pthread', '-I', native, '-isystem', nodeApiHeaders],

@@ -79,9 +79,9 @@ export class NativeBackend implements Backend {
     return new NativeTensor(this, block, shape, dtype);
   }
 
-  upload(source: HostTensor, { purpose }: UploadOptions = {}): NativeTensor {
+  upload(source: HostTensor, { purpose, quantization }: UploadOptions = {}): NativeTensor {
     const dtype = nativeDTypes.find((each) => each === source.dtype);
-    if (purpose === 'linear-weight' && dtype) return this.#uploadPacked(source, { dtype });
+    if (purpose === 'linear-weight' && dtype) return this.#uploadPacked(source, { dtype, quantization });
     const block = this.#take(source.array.byteLength, true);
     this.#addon.write(block.address, source.array);
     return new NativeTensor(this, block, source.shape, source.dtype);

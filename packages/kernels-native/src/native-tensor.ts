@@ -16,7 +16,7 @@ export class NativeTensor extends DeviceTensor {
   readers = 0;
 
   constructor(backend: NativeBackend, block: Block, shape: readonly number[], dtype: DType, packed?: Format) {
-    super(shape, dtype);
+    super(shape, dtype, packed?.quantization);
     this.backend = backend;
     this.block = block;
     this.packed = packed;

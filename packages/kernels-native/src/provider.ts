@@ -40,7 +40,7 @@ function deviceOf(architecture: Architecture, threads: number): DeviceInfo & { t
   const [cpu] = os().cpus();
   return {
     description: `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${titles[architecture.name]}, ${cpu?.model.trim() || process.arch}`,
-    features: [architecture.name, 'threads', ...nativeDTypes],
+    features: [architecture.name, 'threads', ...nativeDTypes.filter((dtype) => dtype !== 'float32'), 'int8'],
     // Under a limit of a container there is no more; Node has the function from 20.12 on, and gives 0 where there is none.
     limits: { memoryBytes: Math.min(os().totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY) },
     threads,

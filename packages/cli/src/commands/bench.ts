@@ -16,7 +16,7 @@ import {
   dtypeOption,
   kOption,
   parseChoices,
-  parseDType,
+  parseFloatDType,
   parseWhole,
   parseWholes,
   required,
@@ -61,7 +61,7 @@ export const bench = command({
       k,
       peers: peers.map((peer) => peerNames[peer]),
       threads: parseWhole('threads', values.threads, 1),
-      dtype: parseDType(values.dtype),
+      dtype: parseFloatDType(values.dtype),
     };
     // Only its sizes are wanted; it is gone before anything is measured.
     const geometry =

@@ -28,7 +28,8 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 
 export function refusal(problem: Problem): Refusal | undefined {
   return (
-    refusesDType('native kernels', problem, nativeDTypes) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem)
+    refusesDType('native kernels', problem, [...nativeDTypes, 'int8']) ??
+    (kernels[problem.op] as Kernel<Problem>).refuses?.(problem)
   );
 }
 

@@ -14,7 +14,10 @@ const TASKS_PER_THREAD = 4;
 /** Rows of a task of packRows. */
 const PACKED_ROWS = 16;
 
-const formatOf = (problem: LinearProblem): Format => ({ dtype: floatDTypeOf(problem) as NativeDType });
+const formatOf = (problem: LinearProblem): Format => ({
+  dtype: floatDTypeOf(problem) as NativeDType,
+  quantization: problem.quantization,
+});
 
 export const linear: Kernel<LinearProblem> = {
   plan(problem, traits, packedWeight) {
