@@ -1,8 +1,9 @@
 """PyTorch's side of bench:cuda: the same sizes in float16 on the same GPU.
 
-Reads {"warmUp", "runs", "cases": [{"subject", "batch", "tokens", "heads", "headDim", "layers", "intermediateDim"}]} from
-stdin, and prints {"torch", "cuda", "device", "cases": [{name: [ms, …] or a reason why not}]} on stdout. Times are of a
-synchronized call, from Python to the end of the device's work, as ours are.
+Reads {"warmUp", "runs", "copyBytes", "cases": [{"subject", "batch", "tokens", "heads", "headDim", "layers",
+"intermediateDim"}]} from stdin, and prints {"torch", "cuda", "device", "copy", "cases": [{name: [ms, …] or a reason why
+not}]} on stdout; "copy" is the same of copying so many bytes on the device. Times are of a synchronized call, from Python to
+the end of the device's work, as ours are.
 """
 
 import json
@@ -89,14 +90,20 @@ def measure(case, warm_up, runs):
     return results
 
 
+def copy(byte_length, warm_up, runs):
+    source, target = (torch.ones(byte_length, dtype=torch.uint8, device="cuda") for _ in range(2))
+    return timed(lambda: target.copy_(source), warm_up, runs)
+
+
 def main():
     if not torch.cuda.is_available():
         sys.exit("PyTorch finds no CUDA device")
     request = json.load(sys.stdin)
     with torch.inference_mode():
         cases = [measure(case, request["warmUp"], request["runs"]) for case in request["cases"]]
+        copied = copy(request["copyBytes"], request["warmUp"], request["runs"]) if request["copyBytes"] else "not asked for"
     versions = {"torch": torch.__version__, "cuda": torch.version.cuda, "device": torch.cuda.get_device_name()}
-    json.dump({**versions, "cases": cases}, sys.stdout)
+    json.dump({**versions, "copy": copied, "cases": cases}, sys.stdout)
 
 
 main()

@@ -7,10 +7,14 @@ const names = [
   'memory',
   'event-loop',
   'gate-error',
+  'learning',
   'long-documents',
   'webgpu-attention',
   'webgpu-layer',
   'cuda',
+  'check',
+  'chart',
+  'cuda-start',
 ];
 const entry = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const node = library(entry, { splitting: true, platform: 'node' });

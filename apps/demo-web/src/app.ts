@@ -119,6 +119,7 @@ export class App {
     if (event.kind === 'step') this.#status.busy(event.step);
     else if (event.kind === 'point') this.#latency.add(event.point);
     else if (event.kind === 'selections') void this.#keys.show(event.pieces, event.layers);
+    else if (event.kind === 'qualities') this.#keys.showQualities(event.heads, event.tokens);
     else this.#results.add(event);
   }
 

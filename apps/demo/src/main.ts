@@ -11,6 +11,7 @@ import { classify, withSparse } from './measure.ts';
 import { Screen, wantsColors } from './screen.ts';
 import { showChosenKeys } from './sections/chosen-keys.ts';
 import { showLongTexts } from './sections/long-texts.ts';
+import { showRecall } from './sections/recall.ts';
 import { showSetup } from './sections/setup.ts';
 import { showShortTexts } from './sections/short-texts.ts';
 import { showSpeedByLength } from './sections/speed-by-length.ts';
@@ -35,6 +36,7 @@ async function main(args: readonly string[]): Promise<void> {
   await showLongTexts(screen, model, long, k);
   const longest = long.reduce((a, b) => (b.content.length > a.content.length ? b : a));
   await showSpeedByLength(screen, model, longest, k);
+  await showRecall(screen, model, long[0]!, k);
   await showChosenKeys(screen, model, long[0]!, k);
 }
 

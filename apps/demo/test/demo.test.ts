@@ -49,6 +49,17 @@ describe('files of the user', () => {
     expect(outcome.stdout).toMatch(/small\s+and trained from scratch/);
   });
 
+  test('shows how much of dense attention the picked keys hold: more than a window, hardly less than the best', () => {
+    const rows = [
+      ...outcome.stdout.matchAll(/^ +(\d) +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % +(\d+\.\d) % {2}[█▉▊▋▌▍▎▏]*$/gm),
+    ];
+    expect(rows.map(([, layer]) => layer)).toEqual(['1', '2', '3', '4']);
+    for (const [, , picked, best, window] of rows) {
+      expect(Number(picked)).toBeLessThanOrEqual(Number(best));
+      expect(Number(picked)).toBeGreaterThan(Number(window));
+    }
+  });
+
   test('charts the longest text and pictures the first', () => {
     expect(outcome.stdout).toContain('Speed-up by length (good film, cut)');
     expect(outcome.stdout).toMatch(/^ +128 +[\d.]+ ms +[\d.]+ ms +[\d.]+× {2}█.* (dense|sparse)$/m);

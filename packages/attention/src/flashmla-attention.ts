@@ -148,6 +148,11 @@ export class FlashMLAAttention extends ProjectedAttention {
     this.#ownGate = undefined;
   }
 
+  /** What is measured and kept is of all tokens. */
+  protected override get needsAllQueries(): boolean {
+    return this.measureRecall || this.#keepSelection;
+  }
+
   protected override async attend(step: AttentionStep): Promise<DeviceTensor> {
     const tokens = step.dimensions.keys;
     const k = this.k ?? recommendK(tokens);
@@ -190,7 +195,9 @@ export class FlashMLAAttention extends ProjectedAttention {
   }
 
   async #choose({ backend, dimensions }: AttentionStep, k: number): Promise<Choice> {
-    const { keys: tokens, heads, headDim, dtype = 'float32' } = dimensions;
+    const { queries, keys: tokens, heads, headDim, dtype = 'float32' } = dimensions;
+    if (queries < tokens)
+      return { chosen: 'dense', why: 'one token of each text asks, which costs less than any gate' };
     if (k >= tokens) return { chosen: 'dense', why: `k = ${k} covers all ${tokens} tokens` };
     if (this.crossover !== undefined) return chooseByCrossover(tokens, this.crossover);
     const { gate } = this;

@@ -6,6 +6,11 @@ import type { Backend, Tensor } from '@flashmla/tensor';
 export interface ForwardOptions {
   /** uint8 or bool [batch, tokens]: 1 = present, 0 = padding; default: all are present. */
   keyMask?: Tensor;
+  /**
+   * [batch, dim]: x of the one token of each text whose output is needed, of x's dtype. A module may leave all others out;
+   * one that knows nothing of it computes all.
+   */
+  query?: Tensor;
   /** Work that has not begun when it aborts is skipped, and the call rejects with its reason. */
   signal?: AbortSignal;
 }
@@ -18,7 +23,7 @@ export interface AttentionModule {
   readonly heads: number;
   /**
    * @param x [batch, tokens, dim] in the dtype of the weights; a host tensor is uploaded for the call
-   * @returns [batch, tokens, dim] in that dtype; the caller disposes it
+   * @returns [batch, tokens, dim] in that dtype, or [batch, dim] of the tokens in `query`; the caller disposes it
    */
   forward(x: Tensor, options?: ForwardOptions): Promise<Tensor>;
   dispose(): void;

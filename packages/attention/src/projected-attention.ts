@@ -41,7 +41,7 @@ export interface AttentionStep {
   readonly scope: Scope;
   /** [batch, tokens, dim]: x, of the dtype in `dimensions`. */
   readonly hidden: DeviceTensor;
-  /** [batch, tokens, heads, headDim] in that dtype, as key and value. */
+  /** [batch, queries, heads, headDim] in that dtype; key and value: [batch, keys, heads, headDim]. */
   readonly query: DeviceTensor;
   readonly key: DeviceTensor;
   readonly value: DeviceTensor;
@@ -118,25 +118,33 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.#attachment = undefined;
   }
 
-  async forward(x: Tensor, { keyMask, signal }: ForwardOptions = {}): Promise<DeviceTensor> {
+  async forward(x: Tensor, { keyMask, query: sole, signal }: ForwardOptions = {}): Promise<DeviceTensor> {
     this.#checkUsable();
     signal?.throwIfAborted();
-    const dimensions = this.#dimensionsOf(x, keyMask);
+    const only = sole && !this.needsAllQueries ? sole : undefined;
+    const dimensions = this.#dimensionsOf(x, keyMask, only);
     const { backend, projections } = this.#attachment ?? (await this.#open(x));
-    checkFloats(`[attention] ${this.#title}.forward:`, { 'the weights': projections.query.weight, x });
+    checkFloats(`[attention] ${this.#title}.forward:`, {
+      'the weights': projections.query.weight,
+      x,
+      ...(only && { query: only }),
+    });
     await recoverFor(backend, x);
     const scope = new Scope(backend);
     try {
-      const { batch, queries: tokens, heads, headDim } = dimensions;
+      const { batch, queries, keys, heads, headDim } = dimensions;
       const hidden = scope.device(x);
+      const asking = only ? scope.device(only) : hidden;
       const mask = keyMask && scope.device(asUint8(keyMask));
-      const split = [batch, tokens, heads, headDim];
-      const query = scope.own(await project(backend, hidden, projections.query, split, signal));
+      const split = [batch, keys, heads, headDim];
+      const queryShape = [batch, queries, heads, headDim];
+      const query = scope.own(await project(backend, asking, projections.query, queryShape, signal));
       const key = scope.own(await project(backend, hidden, projections.key, split, signal));
       const value = scope.own(await project(backend, hidden, projections.value, split, signal));
       const step = { backend, scope, hidden, query, key, value, keyMask: mask, dimensions, signal };
       const attended = await this.attend(step);
-      const output = scope.own(await project(backend, attended, projections.output, [batch, tokens, this.dim], signal));
+      const shape = only ? [batch, this.dim] : x.shape;
+      const output = scope.own(await project(backend, attended, projections.output, shape, signal));
       signal?.throwIfAborted();
       return scope.keep(output);
     } catch (error) {
@@ -158,7 +166,12 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.dispose();
   }
 
-  /** Dispatches the attention itself; returns [batch, tokens, heads, headDim], owned by the step's scope. */
+  /** Whether all tokens must attend even where the output of one is all that is asked for. */
+  protected get needsAllQueries(): boolean {
+    return false;
+  }
+
+  /** Dispatches the attention itself; returns [batch, queries, heads, headDim], owned by the step's scope. */
   protected abstract attend(step: AttentionStep): Promise<DeviceTensor>;
 
   /** Uses the module's own weights; concurrent first calls share the work. */
@@ -179,7 +192,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     return this.#attachment;
   }
 
-  #dimensionsOf(x: Tensor, keyMask: Tensor | undefined): AttentionDimensions {
+  #dimensionsOf(x: Tensor, keyMask: Tensor | undefined, query: Tensor | undefined): AttentionDimensions {
     const dtype = checkFloats(`[attention] ${this.#title}.forward:`, { x });
     if (x.shape.length !== 3 || x.shape[2] !== this.dim) {
       throw new FlashMLAError(
@@ -189,11 +202,18 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     }
     const [batch, tokens] = x.shape as [number, number, number];
     if (keyMask) checkMask('[attention]', 'keyMask', keyMask, batch, tokens);
+    if (query && (query.shape.length !== 2 || query.shape[0] !== batch || query.shape[1] !== this.dim)) {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[attention] ${this.#title}.forward was given a query of ${formatShape(query.shape)}; expected [${batch}, ${this.dim}], ` +
+          'one token of each text.',
+      );
+    }
     const headDim = this.dim / this.heads;
     return {
       batch,
       heads: this.heads,
-      queries: tokens,
+      queries: query ? 1 : tokens,
       keys: tokens,
       headDim,
       layout: 'tokens-first',

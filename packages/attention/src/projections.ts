@@ -5,6 +5,7 @@ import {
   checkFloats,
   checkTensor,
   type DeviceTensor,
+  elementCount,
   FlashMLAError,
   formatShape,
   type HostTensor,
@@ -102,7 +103,7 @@ function restoreOf(given: () => AttentionProjections, name: (typeof names)[numbe
   return () => given()[name][part] as HostTensor;
 }
 
-/** Dispatches input · weightᵀ + bias into a new tensor of `shape`, which the caller owns. */
+/** Dispatches input · weightᵀ + bias into a new tensor of `shape`, of as many rows as `input`, which the caller owns. */
 export async function project(
   backend: Backend,
   input: DeviceTensor,
@@ -111,7 +112,7 @@ export async function project(
   signal: AbortSignal | undefined,
 ): Promise<DeviceTensor> {
   const [outFeatures, inFeatures] = weight.shape as [number, number];
-  const rows = shape[0]! * shape[1]!;
+  const rows = elementCount(input.shape) / inFeatures;
   const dtype = checkFloats('[attention]', { weight });
   const problem: ProblemOf<'linear'> = {
     op: 'linear',

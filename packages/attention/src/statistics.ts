@@ -41,8 +41,8 @@ export function withCall(before: AttentionStatistics, call: CallStatistics): Att
 
 /** Share of `keys` that a list of `selection` and its residual groups make a query compute; an empty entry counts. */
 export function densityOf(selection: Selection, keys: number): number {
-  const { blockKeys, residualGroup, indices } = selection;
-  const selected = Math.min(keys, indices.shape[3]! * blockKeys);
+  const { blockKeys, residualGroup, indices, meanSlots = indices.shape[3]! } = selection;
+  const selected = Math.min(keys, meanSlots * blockKeys);
   const groups = residualGroup > 0 ? ceilDivide(keys, residualGroup) : 0;
   return keys === 0 ? 0 : (selected + groups) / keys;
 }

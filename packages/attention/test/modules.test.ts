@@ -101,6 +101,34 @@ describe.each(testBackends)('attention modules on %s', (_name, open) => {
     expect(largestDifference(await numbers(module.forward(x, { keyMask })), masked)).toBeLessThan(2e-5);
   });
 
+  it('computes one token of each text where that is all that is asked for', async () => {
+    const x = text(2, 19);
+    const mask = Uint8Array.from({ length: 38 }, (_, i) => (i < 30 ? 1 : 0));
+    const keyMask = tensor(mask, [2, 19]);
+    const rowOf = (values: ArrayLike<number>, row: number) => Array.from(values).slice(row * dim, (row + 1) * dim);
+    const ofFirsts = (values: ArrayLike<number>) => Float64Array.from([...rowOf(values, 0), ...rowOf(values, 19)]);
+    const query = tensor(Float32Array.from(ofFirsts(arrayOf(x))), [2, dim]);
+    const expected = ofFirsts(naiveModule(x, mask).output);
+    using dense = new DenseAttention({ dim, heads, backend, projections });
+    // One query costs less than any gate, so that a sparse module attends to all keys, too.
+    using sparse = sparseModule();
+    for (const module of [dense, sparse]) {
+      const output = await module.forward(x, { keyMask, query });
+      expect(output.shape).toEqual([2, dim]);
+      expect(largestDifference(await numbers(Promise.resolve(output)), expected)).toBeLessThan(2e-5);
+    }
+    expect(sparse.statistics.last).toMatchObject({ chosen: 'dense', why: expect.stringMatching(/one token/) });
+    sparse.keepSelection = true;
+    const all = await sparse.forward(x, { keyMask, query });
+    expect(all.shape).toEqual(x.shape);
+    all.dispose();
+    expect(await sparse.lastSelection()).toBeDefined();
+    const wrong = tensor(new Float32Array(dim), [1, dim]);
+    expect((await failureOf(dense.forward(x, { query: wrong }))).message).toMatch(
+      /a query of \[1, 24\]; expected \[2, 24\]/,
+    );
+  });
+
   it('runs dense, bit for bit, where k covers all tokens or the crossover is not reached', async () => {
     using dense = new DenseAttention({ dim, heads, backend, projections });
     const gate = new FixedGate();

@@ -1,6 +1,13 @@
 // One search for a backend: what was looked at so far, what is wrong with it, and the error that says all of it.
 
-import { type Backend, type BackendName, FlashMLAError, type OpenOptions, type Precision } from '@flashmla/tensor';
+import {
+  type Backend,
+  type BackendName,
+  FlashMLAError,
+  type OpenOptions,
+  type Precision,
+  whoComputesIn,
+} from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
 import { computesIn } from './check-dtype.ts';
 import { isRefusedArgument } from './contest.ts';
@@ -72,7 +79,7 @@ export class Search {
     const none =
       this.#dtype === 'float32'
         ? 'no backend can be opened here. Install or mend one of them.'
-        : `dtype is '${this.#dtype}', and no backend here computes in it; WebGPU does on most GPUs. Install or mend one that does, or leave dtype out for float32.`;
+        : `dtype is '${this.#dtype}', and no backend here computes in it; others do: ${whoComputesIn[this.#dtype]}. Install or mend one that does, or leave dtype out for float32.`;
     const message =
       required === undefined
         ? `[backend] ${none} ${reasons}.`

@@ -2,7 +2,7 @@
 
 import type { GateName } from '@flashmla/gating';
 import type { SwapOptions } from '@flashmla/model-swap';
-import { type BackendName, type FloatDType, floatDTypes, type Precision, precisions } from '@flashmla/tensor';
+import { type BackendName, type Precision, precisions } from '@flashmla/tensor';
 import type { Option, Options, Values } from './command.ts';
 import { badInput } from './errors.ts';
 
@@ -53,9 +53,6 @@ export const dtypeOption = {
 
 export const parseDType = (given: string | undefined): Precision =>
   given === undefined ? 'float32' : parseChoice('dtype', given, precisions);
-
-export const parseFloatDType = (given: string | undefined): FloatDType =>
-  given === undefined ? 'float32' : parseChoice('dtype', given, floatDTypes);
 
 /** The backend that is required; undefined for 'auto'. */
 export function parseBackend(given: string | undefined): BackendName | undefined {

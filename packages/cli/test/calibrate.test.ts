@@ -1,6 +1,6 @@
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HeadCalibration } from '@flashmla/gating';
+import type { BudgetReport, HeadCalibration } from '@flashmla/gating';
 import { describe, expect, it } from 'vitest';
 import { failureOf, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
@@ -49,6 +49,25 @@ describe('flashmla calibrate', slow, () => {
     const evaluated = ['--model', out, '--data', labelled, '--k', '16', '--gate', 'slot', '--attention', 'sparse'];
     const { results } = await flashmlaJson<{ results: { recall: number }[] }>('eval', ...evaluated);
     expect(results[0]!.recall).toBeGreaterThan(mean('recallBefore'));
+  });
+
+  it('spreads a budget over the heads, and the model takes it from its folder', async () => {
+    const data = await folder.write('texts.jsonl', texts.map((text) => `${JSON.stringify({ text })}\n`).join(''));
+    const out = join(folder.path(), 'spread');
+    const run = ['--model', model, '--data', data, '--out', out, '--k', '16', '--steps', '1', '--backend', 'cpu'];
+    const { budget } = await flashmlaJson<{ budget: BudgetReport }>('calibrate', ...run, '--budget', 'mean-k=8');
+    expect(budget).toMatchObject({ meanK: 8 });
+    expect(budget.heads).toHaveLength(16);
+    expect(budget.heads.reduce((sum, { k }) => sum + k, 0)).toBeLessThanOrEqual(8 * 16);
+    const { layers } = JSON.parse(await readFile(join(out, 'gates.json'), 'utf8')) as {
+      layers: Record<string, { shares?: number[] }>;
+    };
+    const shares = Object.values(layers).flatMap((layer) => layer.shares ?? []);
+    expect(shares.map((share) => Math.max(1, Math.round(8 * share)))).toEqual(
+      budget.kept ? budget.heads.map(({ k }) => k) : [],
+    );
+    expect(await failureOf('calibrate', ...run, '--budget', '32')).toMatch(/--budget is '32'; expected mean-k=K/);
+    expect(await failureOf('calibrate', ...run, '--gate', 'slot', '--budget', 'mean-k=16')).toMatch(/slot gate/);
   });
 
   it('fails for a gate that does not learn, without data or a folder, and for one that can not be made', async () => {

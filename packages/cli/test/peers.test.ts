@@ -1,6 +1,8 @@
 // The peers of the benchmark against a plain float64 computation: a benchmark of a wrong graph would be worth nothing.
 
+import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { randomNormal, randomSource } from '@flashmla/tensor';
 import {
   attentionModel,
@@ -8,10 +10,13 @@ import {
   type LayerWeights,
   type LinearWeights,
   type NormWeights,
+  type PeerName,
   randomLayer,
 } from '@flashmla/workloads';
 import { describe, expect, it } from 'vitest';
-import { openPeer, type PeerName } from '../src/bench/peers/onnxruntime.ts';
+import { openPeer, type PeerOptions } from '../src/bench/peers/open-peer.ts';
+import { TimeLimitError } from '../src/bench/time-limit.ts';
+import { peerScript, slow, useFolder } from './support/cli.ts';
 
 const tolerance = 1e-4;
 const threads = 2;
@@ -23,84 +28,113 @@ const modelDim = heads * headDim;
 const intermediateDim = 40;
 const epsilon = 1e-5;
 const sizes = { modelDim, intermediateDim };
+const folder = useFolder();
+
+/** Opens a peer, gives its output and closes it. */
+async function outputOf(peer: PeerName, bytes: Uint8Array, inputs: PeerOptions['inputs']): Promise<Float32Array> {
+  const model = await open(peer, bytes, { inputs });
+  try {
+    return await model.output('output');
+  } finally {
+    model.dispose();
+  }
+}
+
+let files = 0;
+
+async function open(peer: PeerName, bytes: Uint8Array, options: Partial<PeerOptions> = {}) {
+  const file = join(folder.path(), `${files++}.onnx`);
+  await writeFile(file, bytes);
+  const { signal } = new AbortController();
+  return openPeer(peer, file, { inputs: {}, threads, limitMs: 60_000, signal, script: peerScript, ...options });
+}
 
 for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[]) {
   const missing = isInstalled(peer) ? '' : ` (skipped: ${peer} is not installed)`;
-  describe.skipIf(missing)(`${peer}${missing}`, () => {
+  describe.skipIf(missing)(`${peer}${missing}`, slow, () => {
     for (const fused of [false, true]) {
       const graph = fused ? 'fused' : 'plain';
 
       it(`computes attention, ${graph} graph`, async () => {
         const [query, key, value] = [1, 2, 3].map((seed) => normal(batch * heads * tokens * headDim, seed));
-        const model = await openPeer(peer, attentionModel({ heads, headDim, fused }), { threads });
         const shape = [batch, heads, tokens, headDim];
-        const output = await model.run({
+        const output = await outputOf(peer, attentionModel({ heads, headDim, fused }), {
           query: { data: query!, shape },
           key: { data: key!, shape },
           value: { data: value!, shape },
         });
-        await model.dispose();
         expect(largestDifference(output, attention(query!, key!, value!))).toBeLessThan(tolerance);
       });
 
-      it(`computes a stack of encoder layers, ${graph} graph`, async () => {
-        const layers = [randomLayer(sizes, 10), randomLayer(sizes, 20)];
-        const hidden = normal(batch * tokens * modelDim, 4);
-        const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens });
-        const model = await openPeer(peer, bytes, { threads });
-        const output = await model.run({ hidden: { data: hidden, shape: [batch, tokens, modelDim] } });
-        await model.dispose();
-        const expected = layers.reduce<ArrayLike<number>>((input, weights) => encoderLayer(input, weights), hidden);
-        expect(largestDifference(output, expected)).toBeLessThan(tolerance);
-      });
+      it.each([
+        { precision: 'float32', tolerance },
+        // Two layers of 8 bits; what is wrong differs by 4 and more.
+        { precision: 'int8', tolerance: 0.5 },
+      ] as const)(
+        `computes a stack of encoder layers, ${graph} graph, $precision`,
+        async ({ precision, tolerance }) => {
+          const layers = [randomLayer(sizes, 10), randomLayer(sizes, 20)];
+          const hidden = normal(batch * tokens * modelDim, 4);
+          const bytes = encoderModel({ layers, heads, epsilon, fused, batch, tokens, precision });
+          const output = await outputOf(peer, bytes, { hidden: { data: hidden, shape: [batch, tokens, modelDim] } });
+          const expected = layers.reduce<ArrayLike<number>>((input, weights) => encoderLayer(input, weights), hidden);
+          expect(largestDifference(output, expected)).toBeLessThan(tolerance);
+        },
+      );
     }
 
     it('takes a scale other than 1/√headDim', async () => {
       const [query, key, value] = [1, 2, 3].map((seed) => normal(batch * heads * tokens * headDim, seed));
       const bytes = attentionModel({ heads, headDim, batch, tokens, scale: 1 });
-      const model = await openPeer(peer, bytes, { threads });
       const shape = [batch, heads, tokens, headDim];
-      const output = await model.run({
+      const output = await outputOf(peer, bytes, {
         query: { data: query!, shape },
         key: { data: key!, shape },
         value: { data: value!, shape },
       });
-      await model.dispose();
       expect(largestDifference(output, attention(query!, key!, value!, 1))).toBeLessThan(tolerance);
     });
 
     it('turns its failures into errors that carry its message', async () => {
-      await expect(openPeer(peer, Uint8Array.of(1, 2, 3), { threads })).rejects.toMatchObject({
+      await expect(open(peer, Uint8Array.of(1, 2, 3))).rejects.toMatchObject({
         name: 'FlashMLAError',
         code: 'backend-failed',
-        message: expect.stringMatching(
-          new RegExp(`^\\[flashmla\\] ${peer} [\\d.]+ could not load the model: .*protobuf`, 'i'),
-        ),
+        message: expect.stringMatching(new RegExp(`^\\[flashmla\\] ${peer} could not load the model: .*protobuf`, 'i')),
       });
-      const model = await openPeer(peer, attentionModel({ heads, headDim }), { threads });
       const wrong = { data: new Float32Array(headDim), shape: [1, 1, 1, headDim] };
-      await expect(model.run({ query: wrong, key: wrong, value: wrong })).rejects.toMatchObject({
+      const inputs = { query: wrong, key: wrong, value: wrong };
+      const model = await open(peer, attentionModel({ heads, headDim, batch, tokens }), { inputs });
+      await expect(model.run('output')).rejects.toMatchObject({
         code: 'backend-failed',
-        message: expect.stringMatching(/could not run the model: .*dimension/i),
+        message: expect.stringMatching(/[\d.]+ could not run the model: .*dimension/i),
       });
-      await model.dispose();
     });
   });
 }
 
-describe('openPeer', () => {
+describe('openPeer', slow, () => {
   it('names the package to install', async () => {
     const name = 'onnxruntime-absent' as PeerName;
-    await expect(openPeer(name, new Uint8Array(), { threads })).rejects.toMatchObject({
+    await expect(open(name, new Uint8Array())).rejects.toMatchObject({
       code: 'backend-unavailable',
       message: expect.stringContaining('npm install onnxruntime-absent'),
     });
   });
 
-  it.skipIf(!isInstalled('onnxruntime-web'))('refuses a second number of threads in onnxruntime-web', async () => {
-    const bytes = attentionModel({ heads, headDim });
-    await (await openPeer('onnxruntime-web', bytes, { threads })).dispose();
-    await expect(openPeer('onnxruntime-web', bytes, { threads: 1 })).rejects.toMatchObject({ code: 'unsupported' });
+  it.skipIf(!isInstalled('onnxruntime-web'))('ends a peer that takes too long, or is no longer wanted', async () => {
+    const shape = [1, 12, 2048, 64];
+    const long = { data: new Float32Array(12 * 2048 * 64), shape };
+    const inputs = { query: long, key: long, value: long };
+    const bytes = attentionModel({ heads: 12, headDim: 64 });
+    const model = await open('onnxruntime-web', bytes, { inputs });
+    await expect(model.run('output')).resolves.toBeGreaterThan(20);
+    model.dispose();
+    const controller = new AbortController();
+    const stopped = await open('onnxruntime-web', bytes, { inputs, signal: controller.signal });
+    const run = stopped.run('output');
+    controller.abort(new Error('interrupted'));
+    await expect(run).rejects.toThrow('interrupted');
+    await expect(open('onnxruntime-web', bytes, { inputs, limitMs: 5 })).rejects.toBeInstanceOf(TimeLimitError);
   });
 });
 

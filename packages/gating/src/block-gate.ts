@@ -102,7 +102,7 @@ export class BlockGate implements LearnableGate {
         {
           ...{ op: 'select-top-k', batch, heads, queries: tiles.count, keys: blocks.count },
           ...{ rank: this.#weights?.query.shape[2] ?? headDim, tileQueries: 1, blockKeys: 1, slots },
-          ...{ keyOrder: false, queryOrder: false, mask: masks !== undefined, causal },
+          ...{ headSlots: false, keyOrder: false, queryOrder: false, mask: masks !== undefined, causal },
           ...forcedBlocks(slots),
           ...{ biasSpan: relativeBias ? (relativeBias.shape[1] - 1) / 2 : -1, coarseBlocks: 0, coarseSlots: 0 },
         },

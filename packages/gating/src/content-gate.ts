@@ -2,7 +2,7 @@
 
 import { FlashMLAError, type Selection, selectionOf, tensor } from '@flashmla/tensor';
 import { samplesOfCall } from './call-samples.ts';
-import { type ContentShape, type DeviceMaps, selectByContent } from './content-selection.ts';
+import { type ContentShape, type DeviceMaps, selectByContent, slotsFor } from './content-selection.ts';
 import { fasterShape } from './content-shape.ts';
 import { DeviceCache } from './device-cache.ts';
 import { type FitDimensions, type FitOptions, type FitSample, fitSamples } from './fit-samples.ts';
@@ -11,6 +11,7 @@ import type { GateInputs, GateState, LearnableGate } from './gate.ts';
 import { checkK, type GateCall, withCall } from './gate-call.ts';
 import { type ContentGateState, type GateSpace, spaceOfState } from './gate-space.ts';
 import { checkState } from './gate-state.ts';
+import { type HeadBudget, keysOfHeads } from './head-budget.ts';
 
 export interface ContentGateOptions {
   /** Selected tokens per query; default `recommendK` of each call's keys. */
@@ -42,6 +43,9 @@ export interface ContentGateOptions {
  * with their k tokens; where lists win, they run with all k tokens too: the caller's k is spent, on accuracy. As it
  * depends on the machine, what 'auto' selects may differ between machines; name the shape where that matters. Causal
  * calls take lists.
+ *
+ * Where a budget is spread over heads (`calibrateGates`), k is what they select in the mean: a head that needs few leaves
+ * its keys to one that needs more. Blocks are whole ones then too, at least one a head.
  *
  * A padded batch gives what each text gives alone, as long as both lengths have the same `residualGroup` and the same
  * levels, and k is named.
@@ -114,8 +118,8 @@ export class ContentGate implements LearnableGate {
         '[gating] content: there is nothing to store yet; fit the gate first.',
       );
     }
-    const { queryMap, keyMap, ranks } = this.#space;
-    return { gate: this.name, queryMap, keyMap, ranks };
+    const { queryMap, keyMap, ranks, shares } = this.#space;
+    return { gate: this.name, queryMap, keyMap, ranks, ...(shares && { shares }) };
   }
 
   /** Takes over maps that `state` gave. */
@@ -130,7 +134,8 @@ export class ContentGate implements LearnableGate {
       if (!space) return nothingToSelect(call);
       const maps = this.#onDevice(call, space);
       const shape = await this.#shapeFor(call, maps);
-      return selectByContent(call, maps, { shape, k: call.k, residual: this.#residual });
+      const budget = this.#budgetOf(call, space, shape);
+      return selectByContent(call, maps, { shape, k: call.k, residual: this.#residual, budget });
     });
   }
 
@@ -165,6 +170,15 @@ export class ContentGate implements LearnableGate {
   #shapeFor(call: GateCall, maps: DeviceMaps): ContentShape | Promise<ContentShape> {
     if (this.shape !== 'auto') return this.shape;
     return call.causal ? 'lists' : fasterShape(call, maps, this.#residual);
+  }
+
+  #budgetOf({ backend, k }: GateCall, { shares }: GateSpace, shape: ContentShape): HeadBudget | undefined {
+    if (!shares) return undefined;
+    const slots = keysOfHeads(k, shares).map((own) => slotsFor(shape, own));
+    const headSlots = this.#cache.get(backend, `headSlots ${slots}`, () =>
+      tensor(Int32Array.from(slots), [slots.length]),
+    );
+    return { most: Math.max(...slots), mean: slots.reduce((sum, own) => sum + own, 0) / slots.length, headSlots };
   }
 
   #onDevice({ backend, heads, headDim }: GateCall, space: GateSpace): DeviceMaps {

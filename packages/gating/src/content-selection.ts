@@ -3,6 +3,7 @@
 
 import { ceilDivide, type DeviceTensor, type Selection, type SelectTopKProblem, selectionOf } from '@flashmla/tensor';
 import type { GateCall } from './gate-call.ts';
+import type { HeadBudget } from './head-budget.ts';
 import { residualGroup } from './residual-group.ts';
 
 /** 'lists': single keys for each query. 'blocks': blocks of 16 keys for each tile of 16 queries. */
@@ -22,6 +23,8 @@ export interface ContentPlan {
   /** Tokens a query selects. */
   readonly k: number;
   readonly residual: boolean;
+  /** Where heads select different numbers of tokens, k being the mean. */
+  readonly budget?: HeadBudget | undefined;
 }
 
 /** Queries of a tile and keys of a block in the shape 'blocks': what tensor cores and WGSL tiles are full with. */
@@ -38,8 +41,9 @@ const singleLevelBlocks = 4096;
 const candidatesPerSlot = 8;
 const fewestCandidates = 256;
 
-/** Blocks that k of `keys` tokens make: ⌊k/16⌋, at least one; all where k is all tokens. */
-export function blocksFor(k: number, keys: number): number {
+/** Slots that k of so many tokens fill: as lists k; as blocks ⌊k/16⌋, at least one, and all where k is all tokens. */
+export function slotsFor(shape: ContentShape, k: number, keys = Number.POSITIVE_INFINITY): number {
+  if (shape === 'lists') return Math.min(k, keys);
   return k >= keys ? ceilDivide(keys, contentBlock) : Math.max(1, Math.floor(k / contentBlock));
 }
 
@@ -50,7 +54,7 @@ export async function selectByContent(call: GateCall, maps: DeviceMaps, plan: Co
   const size = blocks ? contentBlock : 1;
   const residual = plan.residual && !causal;
   const units = ceilDivide(keys, size);
-  const slots = blocks ? blocksFor(plan.k, keys) : Math.min(plan.k, keys);
+  const slots = plan.budget ? Math.min(plan.budget.most, units) : slotsFor(plan.shape, plan.k, keys);
   const levels = coarseLevel(units, slots, blocks ? singleLevelBlocks : singleLevelKeys);
   const orderKeys = !causal && (blocks || residual || levels.coarseBlocks > 0);
   const orderQueries = !causal && blocks;
@@ -61,7 +65,7 @@ export async function selectByContent(call: GateCall, maps: DeviceMaps, plan: Co
   const queryOrder = orderQueries ? await order(call, query, queries, maps.rank, masks?.queryMask) : undefined;
   const problem: SelectTopKProblem = {
     ...{ op: 'select-top-k', batch: call.batch, heads: call.heads, queries, keys, rank: maps.rank },
-    ...{ tileQueries: size, blockKeys: size, slots, ...levels, causal },
+    ...{ tileQueries: size, blockKeys: size, slots, headSlots: plan.budget !== undefined, ...levels, causal },
     ...{ keyOrder: orderKeys, queryOrder: orderQueries, mask: masks !== undefined },
     ...{ forceFirst: 0, forceDiagonal: 0, biasSpan: -1 },
   };
@@ -69,10 +73,14 @@ export async function selectByContent(call: GateCall, maps: DeviceMaps, plan: Co
     ...{ query, key, ...masks },
     ...(keyOrder && { keyOrder }),
     ...(queryOrder && { queryOrder }),
+    ...(plan.budget && { headSlots: plan.budget.headSlots }),
   });
   call.release(query, key);
   const group = residual ? residualGroup(keys) : 0;
-  return selectionOf({ tileQueries: size, blockKeys: size, indices, keyOrder, queryOrder, residualGroup: group });
+  return selectionOf({
+    ...{ tileQueries: size, blockKeys: size, indices, keyOrder, queryOrder, residualGroup: group },
+    ...(plan.budget && { meanSlots: plan.budget.mean }),
+  });
 }
 
 /**

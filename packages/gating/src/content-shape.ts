@@ -4,12 +4,12 @@ import { measured } from '@flashmla/backend';
 import { type Backend, breather, castTo, type Layout, randomSource, randomUniform, tensor } from '@flashmla/tensor';
 import { attend, attendProblem, selectionOnDevice } from './attend.ts';
 import {
-  blocksFor,
   type ContentPlan,
   type ContentShape,
   contentBlock,
   type DeviceMaps,
   selectByContent,
+  slotsFor,
 } from './content-selection.ts';
 import { type GateCall, type Sizes, Temporaries, withCall } from './gate-call.ts';
 import { residualGroup } from './residual-group.ts';
@@ -53,7 +53,7 @@ function canAttend(backend: Backend, sizes: Sizes, layout: Layout, { shape, k, r
   const blocks = shape === 'blocks';
   const size = blocks ? contentBlock : 1;
   const selection = { tileQueries: size, blockKeys: size, residualGroup: residual ? residualGroup(sizes.keys) : 0 };
-  const lists = { slots: blocks ? blocksFor(k, sizes.keys) : k, keyOrder: blocks || residual, queryOrder: blocks };
+  const lists = { slots: slotsFor(shape, k, sizes.keys), keyOrder: blocks || residual, queryOrder: blocks };
   const problem = attendProblem(sizes, { layout, scale: 1, causal: false }, selection, lists);
   return backend.supports(problem).supported;
 }

@@ -15,6 +15,8 @@ export interface GateSpace {
   readonly queryMap: HostTensor;
   /** B, f32 [heads, headDim, rank]. */
   readonly keyMap: HostTensor;
+  /** See ContentGateState. */
+  readonly shares?: readonly number[] | undefined;
 }
 
 /** The maps of one head, row-major [headDim, width], the best `rank` columns first. */
@@ -51,10 +53,15 @@ export interface ContentGateState {
   readonly keyMap: HostTensor;
   /** Dimensions that each head uses, at most rank. */
   readonly ranks: readonly number[];
+  /**
+   * Where a budget is spread over the heads of a model (`calibrateGates`): a head selects round(k · share) keys, k being the
+   * mean over all heads. Absent = k in every head.
+   */
+  readonly shares?: readonly number[] | undefined;
 }
 
 /** The gate space of a stored state, checked. */
-export function spaceOfState({ queryMap, keyMap, ranks }: ContentGateState): GateSpace {
+export function spaceOfState({ queryMap, keyMap, ranks, shares }: ContentGateState): GateSpace {
   checkTensor('[gating] content:', 'queryMap', queryMap);
   checkTensor('[gating] content:', 'keyMap', keyMap);
   const [heads, headDim, rank] = queryMap.shape;
@@ -73,5 +80,11 @@ export function spaceOfState({ queryMap, keyMap, ranks }: ContentGateState): Gat
       `[gating] content: ranks are [${ranks.join(', ')}]; expected ${heads} whole numbers from 1 to ${rank}. Fit the gates again.`,
     );
   }
-  return { heads, headDim, rank, ranks: [...ranks], queryMap, keyMap };
+  if (shares && !(shares.length === heads && shares.every((share) => Number.isFinite(share) && share > 0))) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[gating] content: shares are [${shares.join(', ')}]; expected ${heads} numbers above 0. Calibrate the gates again.`,
+    );
+  }
+  return { heads, headDim, rank, ranks: [...ranks], queryMap, keyMap, ...(shares && { shares: [...shares] }) };
 }

@@ -12,6 +12,7 @@ export {
   type HeadCalibration,
 } from './calibration/calibrate-gates.ts';
 export type { CheckpointStore } from './calibration/checkpoint.ts';
+export type { BudgetReport } from './calibration/head-curves.ts';
 export { ContentGate, type ContentGateOptions } from './content-gate.ts';
 export type { ContentShape } from './content-selection.ts';
 export { createGate, type GateOptions, gateNames } from './create-gate.ts';
@@ -19,6 +20,7 @@ export type { FitDimensions, FitOptions, FitSample } from './fit-samples.ts';
 export type { FitWeights } from './fit-weights.ts';
 export { type Gate, type GateInputs, type GateName, type GateState, isLearnable, type LearnableGate } from './gate.ts';
 export type { ContentGateState } from './gate-space.ts';
+export { keysOfHeads } from './head-budget.ts';
 export {
   type HeadQualities,
   type LayerDimensions,

@@ -1,12 +1,13 @@
 // linear: output = activation(input · weightᵀ + bias)
 //
 // The weight is packed once into panels of 8 output features, [outFeatures / 8][inFeatures][8], zero-padded. A task owns
-// rowBlock × columnBlock of the output and walks the depth in blocks of DEPTH: it packs its rows of that depth to
-// [rowBlock / 4][depth][4] (L2), then lets all of them pass by one panel block after the other (16 KiB, L1).
+// rowBlock × columnBlock of the output and walks the depth in blocks of DEPTH: it packs its rows of that depth to tiles
+// [depth][rowTile] (L2), then lets all of them pass by one panel block after the other (16 KiB, L1). A tile has six rows
+// where the plan says so (micro.ts) and more than four are left, else four; the bits are the same.
 
 import { gelu, geluTanh, tanh } from './lanes';
-import { tile4x8 } from './micro';
-import { packRows4 } from './pack';
+import { tile4x8, tile6x8 } from './micro';
+import { packRows2, packRows4 } from './pack';
 
 /** Depth of a pass. */
 const DEPTH: i32 = 512;
@@ -21,9 +22,16 @@ function activate(x: v128, activation: i32): v128 {
   return f32x4.max(x, f32x4.splat(0));
 }
 
+// @ts-ignore: decorator
+@inline
+function tileHeight(rowTile: i32, left: i32): i32 {
+  return left > 4 ? rowTile : 4;
+}
+
 /**
- * args: input, weight, bias (or 0), output, rows, inFeatures, outFeatures, activation, rowBlock (× 4), columnBlock (× 8)
- * scratch: 40 + rowBlock × DEPTH f32
+ * args: input, weight, bias (or 0), output, rows, inFeatures, outFeatures, activation, rowBlock (× rowTile),
+ *   columnBlock (× 8), rowTile (4 or 6)
+ * scratch: 56 + rowBlock × DEPTH f32
  */
 export function linear(args: usize, task: i32, scratch: usize): void {
   const input = <usize>load<u32>(args);
@@ -36,6 +44,7 @@ export function linear(args: usize, task: i32, scratch: usize): void {
   const activation = load<i32>(args, 28);
   const rowBlock = load<i32>(args, 32);
   const columnBlock = load<i32>(args, 36);
+  const rowTile = load<i32>(args, 40);
 
   const columnBlocks = (outFeatures + columnBlock - 1) / columnBlock;
   const rowStart = (task / columnBlocks) * rowBlock;
@@ -45,17 +54,19 @@ export function linear(args: usize, task: i32, scratch: usize): void {
   const strideIn = (<usize>inFeatures) << 2;
   const strideOut = (<usize>outFeatures) << 2;
   const cell = scratch;
-  const edge = scratch + 128;
-  const packed = scratch + 160;
+  const edge = scratch + 192;
+  const packed = scratch + 224;
 
   for (let depthStart = 0; depthStart < inFeatures; depthStart += DEPTH) {
     const depth = min(DEPTH, inFeatures - depthStart);
     const first = depthStart == 0;
     const finish = depthStart + depth == inFeatures ? activation : 0;
-    const packedStride = (<usize>depth) << 4;
-    for (let row = rowStart, out = packed; row < rowEnd; row += 4, out += packedStride) {
+    const depthBytes = (<usize>depth) << 2;
+    let height = 4;
+    for (let row = rowStart, out = packed; row < rowEnd; row += height, out += height * depthBytes) {
       const r0 = input + (<usize>row) * strideIn + (depthStart << 2);
       const left = rowEnd - row;
+      height = tileHeight(rowTile, left);
       packRows4(
         r0,
         left > 1 ? r0 + strideIn : 0,
@@ -63,9 +74,10 @@ export function linear(args: usize, task: i32, scratch: usize): void {
         left > 3 ? r0 + 3 * strideIn : 0,
         depth,
         out,
-        16,
+        height << 2,
         1,
       );
+      if (height == 6) packRows2(r0 + 4 * strideIn, left > 5 ? r0 + 5 * strideIn : 0, depth, out + 16, 24);
     }
     for (let column = columnStart; column < columnEnd; column += 8) {
       const panel = weight + (((<usize>(column >> 3)) * inFeatures + depthStart) << 5);
@@ -78,9 +90,11 @@ export function linear(args: usize, task: i32, scratch: usize): void {
         bias0 = v128.load(edge);
         bias1 = v128.load(edge, 16);
       }
-      for (let row = rowStart, a = packed; row < rowEnd; row += 4, a += packedStride) {
-        tile4x8(a, 16, panel, depth, cell, 32, false);
-        const left = min(4, rowEnd - row);
+      for (let row = rowStart, a = packed; row < rowEnd; row += height, a += height * depthBytes) {
+        height = tileHeight(rowTile, rowEnd - row);
+        if (height == 6) tile6x8(a, panel, depth, cell);
+        else tile4x8(a, 16, panel, depth, cell, 32, false);
+        const left = min(height, rowEnd - row);
         let from = cell;
         let to = output + (<usize>row) * strideOut + columnBytes;
         for (let r = 0; r < left; r++) {

@@ -50,6 +50,38 @@ export function packRows4(
 }
 
 /**
+ * out[feature][2] from two rows of `features` f32: what packRows4 leaves room for in an [features][6] operand.
+ *
+ * @param strideOut bytes from one feature to the next
+ */
+export function packRows2(r0: usize, r1: usize, features: i32, out: usize, strideOut: usize): void {
+  let i: usize = 0;
+  const bytes = (<usize>features) << 2;
+  if (r0 && r1) {
+    const whole = bytes & ~15;
+    for (; i < whole; i += 16) {
+      const a = v128.load(r0 + i);
+      const b = v128.load(r1 + i);
+      const low = i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+      const high = i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+      v128.store64_lane(out, low, 0);
+      out += strideOut;
+      v128.store64_lane(out, low, 1);
+      out += strideOut;
+      v128.store64_lane(out, high, 0);
+      out += strideOut;
+      v128.store64_lane(out, high, 1);
+      out += strideOut;
+    }
+  }
+  for (; i < bytes; i += 4) {
+    store<f32>(out, r0 ? load<f32>(r0 + i) : 0);
+    store<f32>(out, r1 ? load<f32>(r1 + i) : 0, 4);
+    out += strideOut;
+  }
+}
+
+/**
  * One row of `features` f32 (a multiple of 4) into panels [⌈features/8⌉][rows][8]: `out` is the address of this row in the
  * first panel, panels are `strideOut` bytes apart. A row pointer of 0 stands for zeros.
  */

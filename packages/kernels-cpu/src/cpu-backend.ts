@@ -35,7 +35,7 @@ import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal, variantsOf } from './kernels/index.ts';
 import { packedElements, packStep } from './kernels/linear.ts';
-import { type CpuPlan, roundUp, type Step } from './plan.ts';
+import { type CpuPlan, type RowTile, roundUp, type Step } from './plan.ts';
 import { HEAP_START } from './protocol.ts';
 
 interface CpuProgram extends Program {
@@ -48,14 +48,16 @@ export class CpuBackend implements Backend {
   readonly name = 'cpu';
   readonly device: DeviceInfo;
   readonly #executor: Executor;
+  readonly #rowTile: RowTile;
   readonly #allocator: Allocator;
   readonly #preferred = new PreferredVariants('[kernels-cpu]');
   readonly #programs = new Map<string, CpuProgram>();
   readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
 
-  constructor(executor: Executor, device: DeviceInfo) {
+  constructor(executor: Executor, device: DeviceInfo, rowTile: RowTile) {
     this.#executor = executor;
+    this.#rowTile = rowTile;
     this.#allocator = new Allocator(HEAP_START, executor.memoryLimitBytes);
     this.device = device;
   }
@@ -194,7 +196,7 @@ export class CpuBackend implements Backend {
   }
 
   #plan(problem: Problem, variant: string, packedWeight: boolean): CpuPlan {
-    return planOf(problem, { threads: this.#executor.threads, packedWeight }, variant);
+    return planOf(problem, { threads: this.#executor.threads, packedWeight, rowTile: this.#rowTile }, variant);
   }
 
   /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */

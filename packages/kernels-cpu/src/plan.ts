@@ -36,7 +36,11 @@ export interface PlanOptions {
   readonly threads: number;
   /** Whether `weight` was packed when it was uploaded (purpose 'linear-weight'). */
   readonly packedWeight: boolean;
+  /** Rows of linear's register tile; default 4, which every engine runs well. */
+  readonly rowTile?: RowTile;
 }
+
+export type RowTile = 4 | 6;
 
 /** Bytes of everything a plan holds while it runs. */
 export function scratchBytes(plan: Omit<CpuPlan, 'scratchBytes'>, threads: number): number {

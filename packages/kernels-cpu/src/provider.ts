@@ -9,7 +9,8 @@ import {
 } from '@flashmla/tensor';
 import { CpuBackend } from './cpu-backend.ts';
 import type { Executor } from './executor.ts';
-import { hasRelaxedSimd, hasSharedMemory, hasSimd } from './features.ts';
+import { hasNewCompiler, hasRelaxedSimd, hasSharedMemory, hasSimd } from './features.ts';
+import type { RowTile } from './plan.ts';
 import { availableCores, engine, loadModule } from './platform.ts';
 import { PAGE_BYTES } from './protocol.ts';
 import { SharedExecutor } from './shared-executor.ts';
@@ -25,6 +26,8 @@ export interface CpuOpenOptions extends OpenOptions {
   workerUrl?: string | URL;
   /** false: don't use relaxed SIMD even where the engine has it (its fused multiply-adds round differently). */
   relaxedSimd?: boolean;
+  /** Rows that `linear` multiplies at once, 4 or 6; default: what this engine runs faster. The results are the same. */
+  rowTile?: RowTile;
   /** false: run on one worker without shared memory, as where SharedArrayBuffer is missing. */
   sharedMemory?: boolean;
 }
@@ -101,12 +104,14 @@ export const provider: CpuBackendProvider = {
     options.signal?.throwIfAborted();
     const workerUrl = options.workerUrl === undefined ? undefined : absolute(options.workerUrl, 'workerUrl');
     const executor = await openExecutor(module, shared, threads, workerUrl);
-    return new CpuBackend(executor, {
+    const device = {
       description,
       features,
       limits: { memoryBytes: executor.memoryLimitBytes, maxHeadDim: 256 },
       threads,
-    });
+    };
+    // Without fused multiply-adds a product takes a register of its own, and six rows do not fit.
+    return new CpuBackend(executor, device, options.rowTile ?? (relaxed && hasNewCompiler() ? 6 : 4));
   },
 };
 

@@ -44,7 +44,6 @@ export class SharedExecutor implements Executor {
   readonly #times: Float64Array;
   readonly #workers: WorkerPort[];
   readonly skips = new Skips();
-  readonly #closed = new AbortController();
   readonly #watched = new WeakSet<AbortSignal>();
   readonly #waiters = new Waiters((count) => {
     for (const worker of this.#workers) worker.hold(count > 0);
@@ -160,7 +159,6 @@ export class SharedExecutor implements Executor {
   }
 
   dispose(): void {
-    this.#closed.abort();
     this.#waiters.fail(disposed());
     Atomics.store(this.#words, STOP, 1);
     Atomics.notify(this.#words, HEAD);
@@ -237,7 +235,13 @@ export class SharedExecutor implements Executor {
   #watch(signal: AbortSignal): void {
     if (this.#watched.has(signal)) return;
     this.#watched.add(signal);
-    signal.addEventListener('abort', () => this.#skip(signal), { once: true, signal: this.#closed.signal });
+    // A signal may live much longer than this, or this than many signals: neither keeps the other.
+    const executor = new WeakRef(this);
+    const skip = () => {
+      const living = executor.deref();
+      if (living) living.#skip(signal);
+    };
+    signal.addEventListener('abort', skip, { once: true });
   }
 
   /** Leaves no tasks to the commands of an aborted signal; those still pending are skipped when published. */

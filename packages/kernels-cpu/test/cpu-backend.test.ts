@@ -142,6 +142,21 @@ describe.each(modes)('%s', (_, options) => {
     await expect(attend(backend, { heads: 1, tokens: 10, headDim: 260 })).rejects.toThrow(/up to 256/);
   });
 
+  it('takes a signal of its own for each op, as a server has one for each request', async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on('warning', warn);
+    for (let i = 0; i < 20; i++) {
+      const output = await attend(backend, { heads: 1, tokens: 4, headDim: 4 }, new AbortController().signal);
+      output.dispose();
+    }
+    await backend.synchronize();
+    // Warnings are raised in turns of their own.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    process.off('warning', warn);
+    expect(warnings).toEqual([]);
+  });
+
   it('skips the work of an aborted signal and keeps going for others', async () => {
     const controller = new AbortController();
     const sizes = { heads: 12, tokens: 1024, headDim: 64 };
@@ -293,6 +308,31 @@ describe('the event loop', () => {
   });
 });
 
+describe('linear', () => {
+  it('gives the same bits by tiles of four and of six rows', async () => {
+    const outputs = await Promise.all(
+      ([4, 6] as const).map(async (rowTile) => {
+        await using backend = await provider.open({ threads: 2, rowTile });
+        const results: Float32Array[] = [];
+        for (const [rows, inFeatures, outFeatures] of [
+          ...Array.from({ length: 14 }, (_, index) => [index + 1, 7, 9] as const),
+          [67, 515, 24] as const,
+          [140, 1030, 40] as const,
+        ]) {
+          const input = upload(backend, noise(rows * inFeatures), rows, inFeatures);
+          const weight = upload(backend, noise(outFeatures * inFeatures, 2), outFeatures, inFeatures);
+          const bias = upload(backend, noise(outFeatures, 3), outFeatures);
+          const problem = { op: 'linear', rows, inFeatures, outFeatures, bias: true, activation: 'gelu' } as const;
+          const { output } = await execute(backend, problem, { input, weight, bias });
+          results.push((await output!.data()) as Float32Array);
+        }
+        return results;
+      }),
+    );
+    expect(outputs[1]).toEqual(outputs[0]);
+  });
+});
+
 describe('planOf', () => {
   const attention = {
     batch: 1,
@@ -322,9 +362,15 @@ describe('planOf', () => {
     expect(
       density({ op: 'sparse-attention', ...attention, ...blocks, tileQueries: 64, blockKeys: 64, slots: 1 }),
     ).toBeGreaterThanOrEqual(0.9);
-    expect(
-      density({ op: 'linear', rows: 512, inFeatures: 768, outFeatures: 3072, bias: true, activation: 'gelu' }),
-    ).toBe(1);
+    const linear = { op: 'linear', inFeatures: 768, outFeatures: 3072, bias: true, activation: 'gelu' } as const;
+    expect(density({ ...linear, rows: 512 })).toBe(1);
+    expect(density({ ...linear, rows: 513 })).toBe(513 / 516);
+    // Of six, the last tile of a block has four where four are left or fewer: 512 = 7 × 66 + 8 × 6 + 2.
+    const { usefulMultiplyAdds, issuedMultiplyAdds } = planOf(
+      { ...linear, rows: 512 },
+      { threads: 2, packedWeight: true, rowTile: 6 },
+    );
+    expect(usefulMultiplyAdds / issuedMultiplyAdds).toBe(512 / 514);
   });
 
   it('never holds anything that grows with queries × keys', () => {

@@ -2,7 +2,9 @@
 // runs the same source on the CPU. Everything else in this folder is written against what stands here.
 //
 // KERNEL(name, threads, (parameters)) { … } is an entry point: pointers first, then 32-bit words; `threads` are the most
-// that a block has. SHARED is memory of a fixed size, DYNAMIC_SHARED what the launch asked for, 16-byte aligned.
+// that a block has. RESIDENT_KERNEL says, too, for how many blocks at once a multiprocessor must have registers: left to
+// itself the compiler makes room for more, and spills for it. SHARED is memory of a fixed size, DYNAMIC_SHARED what the launch
+// asked for, 16-byte aligned.
 #pragma once
 
 #ifdef __CUDACC__
@@ -11,6 +13,8 @@
 #include <cuda_fp16.h>
 
 #define KERNEL(name, threads, parameters) extern "C" __global__ void __launch_bounds__(threads) name parameters
+#define RESIDENT_KERNEL(name, threads, blocks, parameters) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name parameters
 #define DEVICE __device__ __forceinline__
 #define SHARED(type, name, count) __shared__ type name[count]
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]

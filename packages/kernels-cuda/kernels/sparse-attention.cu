@@ -212,17 +212,18 @@ DEVICE void sparse_tiles_simt(const SparseProblem<float>& problem) {
       });
 }
 
-// Named by the most rows of a block, as in src/kernels/attention.ts.
-#define SPARSE_TILES(tile_rows, head_width)                                              \
-  KERNEL(sparse_tiles_f32_##tile_rows##_##head_width, 128, SPARSE_PARAMETERS(float)) {   \
-    sparse_tiles_simt<tile_rows, head_width>(SPARSE_PROBLEM(float));                     \
+// Named by the most rows of a block, as in src/kernels/attention.ts. A multiprocessor has registers for `blocks` of them
+// without spills; the compiler by itself makes room for 5 to 8 blocks of 16 queries, and spills up to 404 bytes.
+#define SPARSE_TILES(tile_rows, head_width, blocks)                                                        \
+  RESIDENT_KERNEL(sparse_tiles_f32_##tile_rows##_##head_width, 128, blocks, SPARSE_PARAMETERS(float)) {    \
+    sparse_tiles_simt<tile_rows, head_width>(SPARSE_PROBLEM(float));                                       \
   }
 
-SPARSE_TILES(16, 64)
-SPARSE_TILES(16, 128)
-SPARSE_TILES(16, 256)
-SPARSE_TILES(64, 64)
-SPARSE_TILES(32, 128)
+SPARSE_TILES(16, 64, 4)
+SPARSE_TILES(16, 128, 4)
+SPARSE_TILES(16, 256, 4)
+SPARSE_TILES(64, 64, 3)
+SPARSE_TILES(32, 128, 3)
 #undef SPARSE_TILES
 
 // ---- tiles, float16 and bfloat16 ----
@@ -361,20 +362,22 @@ struct SparseTensorCore {
   }
 };
 
-// Named by the queries of a team and how many teams share a tile.
-#define SPARSE_TILES(type, suffix, rows, shares, head_width, warps, chunk, teams)                               \
-  KERNEL(sparse_tiles_##suffix##_##rows##_by##shares##_##head_width, warps * 32 * teams, SPARSE_PARAMETERS(type)) { \
-    SparseTensorCore<type, head_width, warps, chunk, teams, (shares > 1)>::run(SPARSE_PROBLEM(type));           \
+// Named by the queries of a team and how many teams share a tile. `blocks` as above, or 1 where shared memory, too, has no room
+// for more on compute capability 8.0.
+#define SPARSE_TILES(type, suffix, rows, shares, head_width, warps, chunk, teams, blocks)                      \
+  RESIDENT_KERNEL(sparse_tiles_##suffix##_##rows##_by##shares##_##head_width, warps * 32 * teams, blocks,      \
+                  SPARSE_PARAMETERS(type)) {                                                                   \
+    SparseTensorCore<type, head_width, warps, chunk, teams, (shares > 1)>::run(SPARSE_PROBLEM(type));          \
   }
-#define SPARSE_TILES_OF(type, suffix)                \
-  SPARSE_TILES(type, suffix, 16, 4, 64, 1, 16, 4)    \
-  SPARSE_TILES(type, suffix, 16, 4, 128, 1, 16, 4)   \
-  SPARSE_TILES(type, suffix, 16, 2, 256, 1, 16, 2)   \
-  SPARSE_TILES(type, suffix, 16, 1, 64, 1, 16, 4)    \
-  SPARSE_TILES(type, suffix, 16, 1, 128, 1, 16, 4)   \
-  SPARSE_TILES(type, suffix, 64, 1, 64, 4, 64, 1)    \
-  SPARSE_TILES(type, suffix, 64, 1, 128, 4, 32, 1)   \
-  SPARSE_TILES(type, suffix, 64, 1, 256, 4, 16, 1)
+#define SPARSE_TILES_OF(type, suffix)                   \
+  SPARSE_TILES(type, suffix, 16, 4, 64, 1, 16, 4, 4)    \
+  SPARSE_TILES(type, suffix, 16, 4, 128, 1, 16, 4, 1)   \
+  SPARSE_TILES(type, suffix, 16, 2, 256, 1, 16, 2, 1)   \
+  SPARSE_TILES(type, suffix, 16, 1, 64, 1, 16, 4, 4)    \
+  SPARSE_TILES(type, suffix, 16, 1, 128, 1, 16, 4, 1)   \
+  SPARSE_TILES(type, suffix, 64, 1, 64, 4, 64, 1, 3)    \
+  SPARSE_TILES(type, suffix, 64, 1, 128, 4, 32, 1, 2)   \
+  SPARSE_TILES(type, suffix, 64, 1, 256, 4, 16, 1, 2)
 
 SPARSE_TILES_OF(float16, f16)
 SPARSE_TILES_OF(bfloat16, bf16)

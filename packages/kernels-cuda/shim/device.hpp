@@ -80,6 +80,7 @@ struct Call<kernel> {
   static void name parameters;                                                                                     \
   static const shim::Entry name##_entry(#name, threads, shim::Call<&name>::signature, &shim::Call<&name>::invoke); \
   static void name parameters
+#define RESIDENT_KERNEL(name, threads, blocks, parameters) KERNEL(name, threads, parameters)
 #define DEVICE inline
 #define SHARED(type, name, count) static type name[count]
 #define DYNAMIC_SHARED(name) unsigned char* const name = shim::dynamic_shared()

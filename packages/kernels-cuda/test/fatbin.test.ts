@@ -15,6 +15,10 @@ const manifest = JSON.parse(readFileSync(file('manifest.json'), 'utf8')) as {
   architectures: string[];
   kernels: string[];
 };
+const budget = JSON.parse(readFileSync(new URL('../build/budget.json', import.meta.url), 'utf8')) as Record<
+  string,
+  object
+>;
 const mend = 'run pnpm --filter @flashmla/kernels-cuda build:fatbin, which needs nvcc of CUDA 13';
 
 it('is built of these sources', () => {
@@ -29,7 +33,7 @@ it('is the one that the manifest tells of', () => {
   expect(manifest.sha256, `fatbin/ holds files of different builds; ${mend}`).toBe(sha256);
 });
 
-it('holds every kernel that a plan launches', () => {
+it('holds every kernel that a plan launches, and no other', () => {
   const cases = conformanceCases().filter(({ mayRefuse }) => !mayRefuse);
   const launched = cases.flatMap(({ problem }) =>
     [full, large, small, withCublas].flatMap((traits) =>
@@ -38,6 +42,11 @@ it('holds every kernel that a plan launches', () => {
       ),
     ),
   );
-  const missing = [...new Set(launched)].filter((kernel) => !manifest.kernels.includes(kernel));
-  expect(missing, mend).toEqual([]);
+  expect([...new Set(launched)].sort(), mend).toEqual(manifest.kernels);
+});
+
+it('has a budget of registers, spills and shared memory for each kernel on each architecture', () => {
+  const compiled = architectures.map((number) => `sm_${number}`);
+  expect(Object.keys(budget).sort()).toEqual(manifest.kernels);
+  for (const [kernel, of] of Object.entries(budget)) expect(Object.keys(of), kernel).toEqual(compiled);
 });

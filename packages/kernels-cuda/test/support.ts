@@ -1,9 +1,9 @@
 // A backend over a driver in memory, and one op for it to run.
 
-import type { LinearProblem } from '@flashmla/tensor';
+import { type LinearProblem, tensor } from '@flashmla/tensor';
 import type { CublasApi } from '../src/cublas.ts';
 import { Driver } from '../src/driver.ts';
-import { planOf } from '../src/index.ts';
+import { type CudaBackend, planOf } from '../src/index.ts';
 import { type CudaOpenOptions, providerOver } from '../src/provider.ts';
 import { FakeDriver, type FakeLaunch, type FakeOptions } from './fake-driver.ts';
 
@@ -31,6 +31,25 @@ export const square: LinearProblem = {
   op: 'linear',
   ...{ rows: 4, inFeatures: 4, outFeatures: 4, bias: false, activation: 'none' },
 };
+
+/** 16 numbers from `first` on. */
+export const numbers = (first = 0) => Float32Array.from({ length: 16 }, (_, at) => first + at);
+export const uploaded = (backend: CudaBackend, first = 0) => backend.upload(tensor(numbers(first), [4, 4]));
+
+/** Runs `square` on `numbers(7)` and then on what comes out, `times` times. */
+export async function chain(backend: CudaBackend, times: number, signal?: AbortSignal): Promise<Float32Array> {
+  const program = await backend.prepare(square);
+  using weight = uploaded(backend);
+  let input = uploaded(backend, 7);
+  for (let i = 0; i < times; i++) {
+    const output = backend.allocate([4, 4], 'float32');
+    backend.dispatch(program, { input, weight }, { output }, { signal });
+    input.dispose();
+    input = output;
+  }
+  using result = input;
+  return (await result.data()) as Float32Array;
+}
 
 /** Stands for the kernels of `square`: the output is the input. */
 export function copyInput({ arguments: given }: FakeLaunch, fake: FakeDriver): number {

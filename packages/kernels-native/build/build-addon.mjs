@@ -27,7 +27,9 @@ if (!compiler) {
 
 const modified = async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0;
 const folders = [native, import.meta.dirname];
-const sources = (await Promise.all(folders.map(async (at) => (await readdir(at)).map((name) => join(at, name))))).flat();
+const sources = (
+  await Promise.all(folders.map(async (at) => (await readdir(at)).map((name) => join(at, name))))
+).flat();
 if ((await modified(file)) > Math.max(...(await Promise.all(sources.map(modified))))) process.exit(0);
 
 const common = [

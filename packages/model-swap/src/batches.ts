@@ -6,8 +6,11 @@
  */
 const BATCH_TOKENS = 4096;
 
-/** Largest share of a batch that may be padding: what padding wastes must stay below what batching gains. */
-const MAX_PADDING = 0.12;
+/**
+ * What a batch costs beside its tokens, counted in tokens: dispatching it, threads that wake up and wait for each other.
+ * Padding is taken where it costs less than one batch more.
+ */
+const BATCH_COST = 48;
 
 /**
  * Gates choose by length: k at 128 and 512 tokens, lists in two levels above 1024, the shape of lists by powers of two.
@@ -15,28 +18,30 @@ const MAX_PADDING = 0.12;
  */
 const lengthClass = (tokens: number) => Math.ceil(Math.log2(Math.max(128, tokens)));
 
-/** The texts of each batch, by number, longest first; `lengths` are their tokens. */
+/**
+ * The texts of each batch, by number, longest first; `lengths` are their tokens. Of all ways to cut the texts, in the order
+ * of their lengths, into batches, the one with the least padded tokens and batches.
+ */
 export function planBatches(lengths: readonly number[]): number[][] {
   const order = lengths.map((_, index) => index).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
-  const batches: number[][] = [];
-  let present = 0;
-  for (const text of order) {
-    const tokens = lengths[text]!;
-    const batch = batches.at(-1);
-    const longest = batch ? lengths[batch[0]!]! : 0;
-    const padded = batch ? longest * (batch.length + 1) : 0;
-    const joins =
-      batch !== undefined &&
-      padded <= BATCH_TOKENS &&
-      present + tokens >= (1 - MAX_PADDING) * padded &&
-      lengthClass(tokens) === lengthClass(longest);
-    if (joins) {
-      batch.push(text);
-      present += tokens;
-    } else {
-      batches.push([text]);
-      present = tokens;
+  const sorted = order.map((text) => lengths[text]!);
+  /** The least cost of the first n texts, and where the last of their batches begins. */
+  const cost = new Float64Array(sorted.length + 1);
+  const begin = new Int32Array(sorted.length + 1);
+  for (let end = 1; end <= sorted.length; end++) {
+    cost[end] = Number.POSITIVE_INFINITY;
+    for (let start = end - 1; start >= 0; start--) {
+      const longest = sorted[start]!;
+      const padded = longest * (end - start);
+      const fits = padded <= BATCH_TOKENS && lengthClass(sorted[end - 1]!) === lengthClass(longest);
+      if (!fits && start < end - 1) break;
+      const total = cost[start]! + padded + BATCH_COST;
+      if (total >= cost[end]!) continue;
+      cost[end] = total;
+      begin[end] = start;
     }
   }
+  const batches: number[][] = [];
+  for (let end = sorted.length; end > 0; end = begin[end]!) batches.unshift(order.slice(begin[end], end));
   return batches;
 }

@@ -37,7 +37,8 @@ type GateSizes = Pick<Architecture, 'heads' | 'headDim' | 'modelDim'>;
 
 const kinds: Readonly<Partial<Record<string, Kind>>> = {
   content: {
-    isDescribedBy: ({ ranks }, heads) => Array.isArray(ranks) && ranks.length === heads,
+    isDescribedBy: ({ ranks, shares = ranks }, heads) =>
+      [ranks, shares].every((numbers) => Array.isArray(numbers) && numbers.length === heads),
     tensors: ({ heads, headDim }) => ({ queryMap: [heads, headDim, undefined], keyMap: [heads, headDim, undefined] }),
   },
   block: {
@@ -92,7 +93,7 @@ export async function readGates(
     if (!needs.layers[index] || !kind?.isDescribedBy(described, heads)) {
       throw invalidFile(
         DESCRIPTION,
-        `layer ${key} is ${JSON.stringify(layer)}; expected a content gate with ${heads} ranks, a block gate with its block or a ` +
+        `layer ${key} is ${JSON.stringify(layer)}; expected a content gate with ${heads} ranks (and shares), a block gate with its block or a ` +
           `slot gate with its slotCount, for one of ${needs.layers.length} layers. These gates belong to another model.`,
       );
     }

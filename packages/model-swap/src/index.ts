@@ -1,6 +1,6 @@
 // @flashmla/model-swap: load a Hugging Face encoder and swap its attention in one line.
 
-export type { Architecture } from './architecture.ts';
+export type { Architecture, EncoderParts, LayerParts, LinearParts, NormParts } from './architecture.ts';
 export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
 export type { ModelFiles, ModelSource } from './files/model-folder.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
@@ -8,9 +8,10 @@ export { saveGates } from './gates-file.ts';
 export type { EncoderLayer } from './layer.ts';
 export { type LoadOptions, loadModel } from './load.ts';
 export { type GateMeasure, type MeasureGatesOptions, measureGates } from './measure-gates.ts';
-export { EncoderModel, type RunOptions, type RunResult } from './model.ts';
+export { EncoderModel, type RunInput, type RunOptions, type RunResult } from './model.ts';
 export { type ModelPlan, type PlanOptions, planModel, problemsOf } from './plan.ts';
 export type { Progress, ProgressListener } from './progress.ts';
+export { readModel } from './read-model.ts';
 export { sampleTexts } from './sample-texts.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
 export type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';

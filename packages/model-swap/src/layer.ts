@@ -94,23 +94,28 @@ export class EncoderLayer {
   ): Promise<DeviceTensor> {
     const { signal } = work;
     const parts = this.#parts;
-    let input = hidden;
+    const query = rows && (await gatherRows(work, hidden, rows));
     let attended = await work.adopt(
-      await attention.forward(input, { ...(keyMask && { keyMask }), ...(signal && { signal }) }),
+      await attention.forward(hidden, {
+        ...(keyMask && { keyMask }),
+        ...(query && { query }),
+        ...(signal && { signal }),
+      }),
     );
+    const input = query ?? hidden;
+    if (rows && describe(attended) === describe(hidden)) {
+      const whole = attended;
+      attended = await gatherRows(work, whole, rows);
+      work.release(whole);
+    }
     if (describe(attended) !== describe(input)) {
       throw new FlashMLAError(
         'invalid-argument',
         `[model-swap] the attention of layer ${this.index} gave ${describe(attended)} for an input of ` +
-          `${describe(input)}; a module's forward must keep the shape and the dtype.`,
+          `${describe(hidden)}; a module's forward must keep the shape and the dtype.`,
       );
     }
-    if (rows) {
-      const whole = [input, attended];
-      input = await gatherRows(work, input, rows);
-      attended = await gatherRows(work, attended, rows);
-      work.release(...whole);
-    }
+    if (query) work.release(hidden);
     const epsilon = this.#context.architecture.normEpsilon;
     const between = await norm(work, attended, parts.attentionNorm, epsilon, input);
     work.release(input, attended);

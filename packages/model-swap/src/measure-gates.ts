@@ -1,7 +1,18 @@
 // How well the gates of a swapped model select, layer by layer and head by head, beside the best and the plainest there is.
 
 import { FlashMLAAttention } from '@flashmla/attention';
-import { type LayerSample, measureGate, OracleGate, recommendK, StaticGate } from '@flashmla/gating';
+import {
+  ContentGate,
+  type Gate,
+  type HeadQualities,
+  keysOfHeads,
+  type LayerSample,
+  type MeasureGateOptions,
+  measureGate,
+  OracleGate,
+  recommendK,
+  StaticGate,
+} from '@flashmla/gating';
 import { fitOnFirstUse } from './fit.ts';
 import type { EncoderModel } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
@@ -13,7 +24,7 @@ export interface GateMeasure {
   readonly head: number;
   /** Share of dense attention on the selected keys; mean over the queries of a text, then over the texts. */
   readonly recall: number;
-  /** The same for the true top k of the logits (OracleGate): no list of k keys holds more. */
+  /** The same for the true top of the logits (OracleGate): no list of as many keys holds more. */
   readonly oracleRecall: number;
   /** The same for a window and the first token (StaticGate): what needs no gate. */
   readonly staticRecall: number;
@@ -22,6 +33,8 @@ export interface GateMeasure {
 }
 
 export interface MeasureGatesOptions {
+  /** Tokens to use of each text, from its beginning; default: all that the model takes. */
+  maxTokens?: number;
   signal?: AbortSignal;
   progress?: ProgressListener;
 }
@@ -33,9 +46,9 @@ export interface MeasureGatesOptions {
 export async function measureGates(
   model: EncoderModel,
   texts: string | readonly TextInput[],
-  { signal, progress }: MeasureGatesOptions = {},
+  { maxTokens, signal, progress }: MeasureGatesOptions = {},
 ): Promise<GateMeasure[]> {
-  const encoded = model.encode(texts);
+  const encoded = model.encode(texts, { ...(maxTokens !== undefined && { maxTokens }) });
   await fitOnFirstUse(model, encoded, signal);
   const { heads, headDim } = model.architecture;
   const swapped = model.encoder.layer.flatMap((layer) =>
@@ -57,12 +70,13 @@ export async function measureGates(
     for (const { attention, sum, sample } of samples) {
       const k = attention.k ?? recommendK(sample.tokens);
       if (sample.tokens <= k) continue;
-      const options = { backend: model.backend, heads, headDim, k: () => k, signal };
+      const options = { backend: model.backend, heads, headDim, signal };
       using oracle = new OracleGate();
       using fixed = new StaticGate();
-      const own = await measureGate(attention.gate, [sample], options);
-      const best = await measureGate(oracle, [sample], options);
-      const plain = await measureGate(fixed, [sample], options);
+      const keys = keysOf(attention.gate, k, heads);
+      const own = await measureGate(attention.gate, [sample], { ...options, k: () => k });
+      const best = await measureHeads(oracle, keys, sample, options);
+      const plain = await measureHeads(fixed, keys, sample, options);
       sum.texts++;
       sum.heads.forEach((head, i) => {
         head.recall += own[i]!.recall;
@@ -81,6 +95,24 @@ export async function measureGates(
           ...{ staticRecall: sum.staticRecall / count, error: sum.error / count },
         })),
   );
+}
+
+/** Keys that each head selects. */
+function keysOf(gate: Gate, k: number, heads: number): number[] {
+  const { shares = undefined } = gate instanceof ContentGate ? gate.state() : {};
+  return keysOfHeads(k, shares ?? new Array<number>(heads).fill(1));
+}
+
+/** A gate without budgets, measured in each head with as many keys as are given for it. */
+async function measureHeads(
+  gate: Gate,
+  keys: readonly number[],
+  sample: LayerSample,
+  options: Omit<MeasureGateOptions, 'k'>,
+): Promise<HeadQualities> {
+  const byKeys = new Map<number, HeadQualities>();
+  for (const k of new Set(keys)) byKeys.set(k, await measureGate(gate, [sample], { ...options, k: () => k }));
+  return keys.map((k, head) => byKeys.get(k)![head]!);
 }
 
 type Sum = Record<'recall' | 'oracleRecall' | 'staticRecall' | 'error', number>;

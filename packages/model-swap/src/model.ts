@@ -32,7 +32,12 @@ export interface RunOptions {
   progress?: ProgressListener;
   /** false leaves lastHiddenState out, which spares its copy and most of the last layer. Default true. */
   hidden?: boolean;
+  /** The attention a layer runs with, e.g. `(layer) => layer.dense` to compare with; default: the one it has. */
+  attention?: ForwardOptions['attention'];
 }
+
+/** What runs: a text, or a list of texts, pairs, and texts that are encoded already. */
+export type RunInput = string | readonly (TextInput | EncodedText)[];
 
 /** What a run gives, in host memory, in the order of the texts; in float32, whatever the model computes in. */
 export interface RunResult {
@@ -111,16 +116,13 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
    * The first run after gates were swapped in that need fitting fits them (see `fitGates`). Where the backend's device is
    * lost during a run, it rejects with 'device-lost'; the next one opens the device again, reads the weights again, and works.
    *
-   * @param texts a text, or a list of texts or of [first, second] pairs
+   * @param texts a text, or a list of texts, of [first, second] pairs, or of what `encode` made of such
    */
-  run(
-    texts: string | readonly TextInput[],
-    options: RunOptions & { hidden: false },
-  ): Promise<Omit<RunResult, 'lastHiddenState'>>;
-  run(texts: string | readonly TextInput[], options?: RunOptions & { hidden?: true }): Promise<RunResult>;
+  run(texts: RunInput, options: RunOptions & { hidden: false }): Promise<Omit<RunResult, 'lastHiddenState'>>;
+  run(texts: RunInput, options?: RunOptions & { hidden?: true }): Promise<RunResult>;
   async run(
-    texts: string | readonly TextInput[],
-    { signal, progress, hidden = true }: RunOptions = {},
+    texts: RunInput,
+    { signal, progress, hidden = true, attention }: RunOptions = {},
   ): Promise<Omit<RunResult, 'lastHiddenState'> & { lastHiddenState?: HostTensor }> {
     signal?.throwIfAborted();
     this.#checkAlive();
@@ -134,7 +136,9 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
       const batchTokens = batch.reduce((sum, text) => sum + tokens[text]!, 0);
       const afterLayer = advance && (() => advance(batchTokens));
       const chosen = batch.map((text) => encoded[text]!);
-      await this.forward(chosen, { hidden, afterLayer, signal }, (result) => scatter(batch, tokens, result, rows));
+      await this.forward(chosen, { hidden, attention, afterLayer, signal }, (result) =>
+        scatter(batch, tokens, result, rows),
+      );
     }
     const labels = rows.logits && this.labels.length > 1 && labelsOf(rows.logits, this.labels);
     const truncated = encoded.map((text) => text.truncated);
@@ -206,12 +210,13 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 
   /** `encode`, giving the event loop its turns: thousands of texts take seconds. */
-  async #encodeInTurns(texts: string | readonly TextInput[], signal: AbortSignal | undefined): Promise<EncodedText[]> {
-    if (!Array.isArray(texts)) return this.encode(texts);
+  async #encodeInTurns(texts: RunInput, signal: AbortSignal | undefined): Promise<EncodedText[]> {
+    if (typeof texts === 'string' || !Array.isArray(texts)) return this.encode(texts as string);
     const encoded: EncodedText[] = [];
     const breathe = breather(signal);
-    for (const text of texts as readonly TextInput[]) {
-      encoded.push(...this.encode([text]));
+    for (const text of texts as readonly (TextInput | EncodedText)[]) {
+      if (isEncoded(text)) encoded.push(text);
+      else encoded.push(...this.encode([text]));
       await breathe();
     }
     return encoded;
@@ -269,6 +274,9 @@ async function scatter(
   await copy(pooled, rows.pooled, false);
   await copy(logits, rows.logits, false);
 }
+
+const isEncoded = (text: TextInput | EncodedText): text is EncodedText =>
+  typeof text === 'object' && text !== null && 'ids' in text;
 
 function labelsOf(logits: HostTensor, names: readonly string[]): string[] {
   return Array.from({ length: logits.shape[0]! }, (_, text) => {

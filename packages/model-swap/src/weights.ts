@@ -75,7 +75,7 @@ export interface LoadWeightsOptions {
 export async function loadWeights(
   backend: Backend,
   architecture: Architecture,
-  { name: file, reader }: WeightsFile,
+  weights: WeightsFile,
   { dtype: precision, reopen, signal, progress }: LoadWeightsOptions,
 ): Promise<EncoderParts<DeviceTensor>> {
   const dtype = floatsOf(precision);
@@ -83,11 +83,58 @@ export async function loadWeights(
     purpose: 'linear-weight',
     ...(precision === 'int8' && { quantization: precision }),
   };
+  const { needs, found } = await locate(architecture, weights);
+  const total = found.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const tensors = new Map<TensorNeed, DeviceTensor>();
+  const advance = stepper(progress, 'load', total);
+  const again = rereading(reopen, dtype);
+  try {
+    for (const { need, name, byteLength } of found) {
+      signal?.throwIfAborted();
+      const values = await readValues(weights.reader, name, dtype);
+      signal?.throwIfAborted();
+      const options: UploadOptions = { restore: again(name), ...(need.linear && linearWeight) };
+      tensors.set(need, backend.upload(values, options));
+      advance?.(byteLength);
+    }
+  } catch (error) {
+    for (const loaded of tensors.values()) loaded.dispose();
+    throw error;
+  }
+  return mapNeeds(needs, (need) => tensors.get(need)!);
+}
+
+/** The encoder's tensors in ordinary memory, as float32. */
+export async function readWeights(
+  architecture: Architecture,
+  weights: WeightsFile,
+  signal?: AbortSignal,
+): Promise<EncoderParts<HostTensor>> {
+  const { needs, found } = await locate(architecture, weights);
+  const tensors = new Map<TensorNeed, HostTensor>();
+  for (const { need, name } of found) {
+    signal?.throwIfAborted();
+    tensors.set(need, await readValues(weights.reader, name, 'float32'));
+  }
+  return mapNeeds(needs, (need) => tensors.get(need)!);
+}
+
+interface FoundTensor {
+  readonly need: TensorNeed;
+  /** What the file calls it. */
+  readonly name: string;
+  readonly byteLength: number;
+}
+
+/** What a model with these weights needs, and where each tensor is, in the order of the file; all are checked. */
+async function locate(
+  architecture: Architecture,
+  { name: file, reader }: WeightsFile,
+): Promise<{ needs: EncoderParts<TensorNeed>; found: readonly FoundTensor[] }> {
   const names = new Set(reader.names);
   const storedAs = (need: TensorNeed) => storedNames(need.name, architecture.prefix).find((name) => names.has(name));
   const needs = presentNeeds(architecture, (need) => storedAs(need) !== undefined);
-
-  const found: { need: TensorNeed; name: string; byteOffset: number; byteLength: number }[] = [];
+  const found: (FoundTensor & { byteOffset: number })[] = [];
   for (const need of listNeeds(needs)) {
     const name = storedAs(need);
     if (name === undefined) throw missing(file, need, architecture.prefix, reader.names);
@@ -107,27 +154,8 @@ export async function loadWeights(
     }
     found.push({ need, name, ...info });
   }
-
   // In the order of the file, which is the quick way over HTTP and on spinning disks.
-  found.sort((a, b) => a.byteOffset - b.byteOffset);
-  const total = found.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const tensors = new Map<TensorNeed, DeviceTensor>();
-  const advance = stepper(progress, 'load', total);
-  const again = rereading(reopen, dtype);
-  try {
-    for (const { need, name, byteLength } of found) {
-      signal?.throwIfAborted();
-      const values = await readValues(reader, name, dtype);
-      signal?.throwIfAborted();
-      const options: UploadOptions = { restore: again(name), ...(need.linear && linearWeight) };
-      tensors.set(need, backend.upload(values, options));
-      advance?.(byteLength);
-    }
-  } catch (error) {
-    for (const loaded of tensors.values()) loaded.dispose();
-    throw error;
-  }
-  return mapNeeds(needs, (need) => tensors.get(need)!);
+  return { needs, found: found.sort((a, b) => a.byteOffset - b.byteOffset) };
 }
 
 const readValues = async (reader: TensorReader, name: string, dtype: FloatDType): Promise<HostTensor> =>

@@ -65,6 +65,23 @@ describe('saveGates and loadModel', () => {
     await again.dispose();
   });
 
+  it('keep how a budget is spread over the heads', async () => {
+    const folder = await folderOf(filesOf(tinyBert()));
+    const model = await loadModel(folder, { backend });
+    swapAttention(model, swap);
+    await fitGates(model, [TEXT]);
+    const gateOf = (one: typeof model) => (one.encoder.layer[1]!.attention as FlashMLAAttention).gate as ContentGate;
+    gateOf(model).load({ ...gateOf(model).state(), shares: [0.5, 1.5] });
+    await saveGates(model, folder);
+    const { logits } = await model.run(TEXT);
+    await model.dispose();
+    const again = await loadModel(folder, { backend });
+    swapAttention(again, swap);
+    expect((await again.run(TEXT)).logits!.array).toEqual(logits!.array);
+    expect(gateOf(again).state()).toMatchObject({ shares: [0.5, 1.5] });
+    await again.dispose();
+  });
+
   it('write the same bytes for the same gates', async () => {
     const [first, second] = [await savedModel(), await savedModel()];
     for (const name of ['gates.json', 'gates.safetensors']) {
@@ -133,6 +150,10 @@ describe('saveGates and loadModel', () => {
     const { layers } = description;
     await refused(
       { ...description, layers: { 0: { ...layers[0], ranks: [4] } } },
+      'expected a content gate with 2 ranks',
+    );
+    await refused(
+      { ...description, layers: { 0: { ...layers[0], shares: [1, 1, 1] } } },
       'expected a content gate with 2 ranks',
     );
   });

@@ -1,8 +1,8 @@
 import { type Backend, OutOfMemoryError } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel } from '../src/index.ts';
+import { loadModel, readModel, swapAttention } from '../src/index.ts';
 import { openTestBackend } from './support/backend.ts';
-import { filesOf, tinyBert, tinyRoberta } from './support/tiny-models.ts';
+import { filesOf, SIZES, tinyBert, tinyRoberta } from './support/tiny-models.ts';
 
 let backend: Backend;
 beforeAll(async () => {
@@ -54,6 +54,30 @@ describe('EncoderModel.run', () => {
     });
     expect(lean.labels).toEqual(full.labels);
     await model.dispose();
+  });
+
+  it('runs what it encoded before, and with the attention that it is told to', async () => {
+    const model = await load();
+    const { logits: plain } = await model.run(TEXTS);
+    const { logits: encoded } = await model.run(model.encode(TEXTS));
+    expect(encoded!.array).toEqual(plain!.array);
+    swapAttention(model, { k: 2, crossover: 0 });
+    const { logits: sparse } = await model.run(TEXTS);
+    expect(sparse!.array).not.toEqual(plain!.array);
+    const { logits: dense } = await model.run(TEXTS, { attention: (layer) => layer.dense });
+    expect(dense!.array).toEqual(plain!.array);
+    await model.dispose();
+  });
+
+  it('gives sizes and weights by their parts, of any family', async () => {
+    const tiny = tinyBert();
+    const { architecture, parts } = await readModel(filesOf(tiny));
+    expect(architecture).toMatchObject({ modelType: 'bert', modelDim: SIZES.modelDim, heads: SIZES.heads });
+    expect(parts.layers).toHaveLength(SIZES.layers);
+    expect(parts.layers[1]!.contract.weight).toEqual(tiny.tensors.get('bert.encoder.layer.1.output.dense.weight'));
+    expect(parts.head!.output.bias).toEqual(tiny.tensors.get('classifier.bias'));
+    const { parts: roberta } = await readModel(filesOf(tinyRoberta()));
+    expect(roberta.head!.hidden!.weight.shape).toEqual([SIZES.modelDim, SIZES.modelDim]);
   });
 
   it('cuts long texts to what the model takes and says which', async () => {

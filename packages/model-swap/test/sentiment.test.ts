@@ -51,11 +51,12 @@ describe('the shipped sentiment model', { timeout: 60_000 }, () => {
     expect(report.logits!.agreement).toBe(1);
     expect(report.hidden.least).toBeGreaterThan(0.98);
     expect(report.layers.map(({ sparse }) => sparse)).toEqual([1, 1, 1, 1]);
-    for (const { error, density } of report.layers) {
-      expect(error).toBeLessThan(0.3);
-      // At most 32 keys and 28 stand-ins (groups of 16) of 440.
-      expect(density).toBeLessThan(0.14);
-    }
+    for (const { error } of report.layers) expect(error).toBeLessThan(0.2);
+    // At most 32 keys, mean over the layers, and 28 stand-ins (groups of 16) of 440.
+    const densities = report.layers.map(({ density }) => density);
+    expect(densities.reduce((sum, density) => sum + density) / densities.length).toBeLessThan(0.14);
+    // The first layer's heads have three times the mean.
+    expect(densities[0]).toBeGreaterThan(3 * densities[3]!);
     restoreAttention(model);
   });
 

@@ -153,6 +153,25 @@ describe('assigning to model.encoder.layer[i].attention', () => {
     expect(disposed).toBe(1);
   });
 
+  it('takes a module that computes all tokens where one is asked for', async () => {
+    const last = model.encoder.layer.at(-1)!;
+    const before = await model.run(LONG, { hidden: false });
+    let asked: readonly number[] | undefined;
+    last.attention = {
+      ...dims,
+      forward: (x, { query, ...options } = {}) => {
+        asked = query?.shape;
+        return last.dense.forward(x, options);
+      },
+      dispose: () => {},
+    };
+    const after = await model.run(LONG, { hidden: false });
+    expect(asked).toEqual([1, dims.dim]);
+    before.logits!.array.forEach((value, i) => {
+      expect(after.logits!.array[i]).toBeCloseTo(Number(value), 5);
+    });
+  });
+
   it('takes a module that answers from host memory', async () => {
     const dense = model.encoder.layer[0]!.dense;
     const before = await model.run(LONG);

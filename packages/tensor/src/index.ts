@@ -60,7 +60,7 @@ export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
 export * from './profile.ts';
-export { randomNormal, randomSource, randomUniform } from './random.ts';
+export { randomNormal, randomSource, randomUniform, shuffled } from './random.ts';
 export { Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';

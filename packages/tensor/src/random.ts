@@ -31,3 +31,13 @@ export function randomNormal(length: number, random: () => number): Float32Array
   }
   return values;
 }
+
+/** The same values in another order (Fisher & Yates). */
+export function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const all = [...values];
+  for (let i = all.length - 1; i > 0; i--) {
+    const other = Math.floor(random() * (i + 1));
+    [all[i], all[other]] = [all[other], all[i]];
+  }
+  return all;
+}

@@ -19,6 +19,8 @@ export interface Selection extends Disposable {
   readonly queryOrder?: Tensor | undefined;
   /** Keys of a residual group, a multiple of blockKeys; 0 = nothing stands in for what was not selected. */
   readonly residualGroup: number;
+  /** Slots that lists may fill, mean over the heads; absent = all slots. */
+  readonly meanSlots?: number | undefined;
   /** Disposes the tensors. */
   dispose(): void;
 }

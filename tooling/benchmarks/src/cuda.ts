@@ -1,10 +1,13 @@
-// bench:cuda: attention alone and BERT-base's encoder on the GPU, in float16, against our own dense and against PyTorch.
+// bench:cuda: attention alone and BERT-base's encoder on the GPU, in float16, against our own dense and against PyTorch; how fast
+// rows are gathered, against a copy; and how long a first result takes.
 //
 // Ours run in turn. PyTorch runs afterwards, in a process of its own: its rounds do not alternate with ours.
 
 import { type CudaBackend, provider } from '@flashmla/kernels-cuda';
 import { attentionWorkloads, bertBase, EncoderWorkloads, type OwnRun, type Workload } from '@flashmla/workloads';
 import { main, progress, whole } from './command.ts';
+import { type Gather, measureGather } from './cuda/gather.ts';
+import { measureStart } from './cuda/start.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import { alternate, type Spread, spreadOf } from './statistics.ts';
 import { milliseconds, table, verdict } from './table.ts';
@@ -28,16 +31,23 @@ interface Result extends Case {
   readonly torch: Readonly<Record<string, Spread | string>>;
 }
 
+/** The share of a copy's bandwidth that a gather has to have, and the most milliseconds to a first result. */
+const bars = { gather: 0.6, startMs: 1500 };
+
 const { heads, headDim, layers, intermediateDim } = bertBase;
 const sizes = { heads, headDim, intermediateDim };
 
 void main({
   name: 'cuda',
-  summary: 'attention alone and a BERT-base encoder on CUDA in float16, against our dense and PyTorch on the same GPU.',
+  summary:
+    'attention alone and a BERT-base encoder on CUDA in float16, against our dense and PyTorch on the same GPU; gathered ' +
+    'bytes against a copy; the time to a first result.',
   options: {
     attention: "lengths of attention alone; default 8192,65536; '' for none",
     encoder: "batches of the encoder, of 512 tokens each; default 1,32; '' for none",
     layers: `layers of the encoder; default ${layers}`,
+    gather: "tokens of the gather, by a list for each query; default 65536; '' for none",
+    starts: "processes that are started for a first result; default 5; '' for none",
     k: 'keys a query selects; default 64',
     runs: 'timed runs of each; default 20',
     device: 'the GPU, see open; default: the first that will do',
@@ -74,23 +84,43 @@ void main({
       ),
     ];
 
-    const device = values.device;
-    const backend = await provider.open(device === undefined ? {} : { device: numberOr(device) });
+    const gatherTokens = values.gather === '' ? undefined : whole('gather', values.gather, 65536);
+    const starts = values.starts === '' ? undefined : whole('starts', values.starts, 5);
+
+    const device = values.device === undefined ? undefined : numberOr(values.device);
+    progress('first results');
+    const start = starts === undefined ? undefined : await measureStart(starts, device);
+    const backend = await provider.open(device === undefined ? {} : { device });
     const machine = describeMachine(backend);
     const own: Pick<Result, 'ms' | 'launches'>[] = [];
     for (const one of cases) {
       progress(nameOf(one));
       own.push(await measure(backend, one, runs));
     }
+    progress('gather');
+    const rounds = { warmUp, runs };
+    const gather = gatherTokens && (await measureGather(backend, { heads, tokens: gatherTokens, headDim, k }, rounds));
     await backend.dispose();
     progress('PyTorch');
-    const torch = await timeTorch(values.python ?? 'python3', { warmUp, runs, cases });
+    const copyBytes = gather ? gather.copy.bytes / 2 : 0;
+    const torch = await timeTorch(values.python ?? 'python3', { ...rounds, copyBytes, cases });
     progress('');
     const results = cases.map(
       (one, at): Result => ({ ...one, ...own[at]!, torch: typeof torch === 'string' ? {} : spreadsOf(torch, at) }),
     );
+    const torchCopy = typeof torch === 'string' || typeof torch.copy === 'string' ? undefined : spreadOf(torch.copy);
+    const figures = { start, gather: gather && { ...gather, torchCopyMs: torchCopy }, bars };
     return {
-      json: { benchmark: 'cuda', machine, dtype: 'float16', warmUp, runs, torch: versionsOf(torch), results },
+      json: {
+        benchmark: 'cuda',
+        machine,
+        dtype: 'float16',
+        warmUp,
+        runs,
+        torch: versionsOf(torch),
+        results,
+        ...figures,
+      },
       text: [
         machineLine(machine),
         `float16, ${heads} heads × ${headDim}, K ${k}; ${warmUp} rounds to warm up, then ${runs}; median`,
@@ -100,6 +130,8 @@ void main({
         '',
         table(['', 'sparse', 'dense', 'launches', 'eager', 'flash', 'compile'], results.map(row)),
         ...results.flatMap(barLine),
+        ...(gather ? [gatherLine(gather, torchCopy)] : []),
+        ...(start ? [startLine(start)] : []),
         '',
       ].join('\n'),
     };
@@ -113,9 +145,7 @@ async function measure(backend: CudaBackend, one: Case, runs: number): Promise<P
   const { workload, dispose } = workloadOf(backend, one);
   const run = (own: OwnRun) => async () => {
     const start = performance.now();
-    const output = await own(new AbortController().signal);
-    await backend.synchronize();
-    output.dispose();
+    await own.run(new AbortController().signal);
     return performance.now() - start;
   };
   const sparse = run(workload.own['flashmla-sparse']);
@@ -140,8 +170,12 @@ function workloadOf(
     const workload = attentionWorkloads(backend, bertBase, 'float16')(tokens, k);
     return { workload, dispose: () => workload.dispose() };
   }
-  const workloads = new EncoderWorkloads(backend, { ...bertBase, layers: count }, 'float16', batch);
-  const workload = workloads.workloadOf(tokens, k);
+  const workloads = new EncoderWorkloads(
+    backend,
+    { ...bertBase, layers: count },
+    { dtype: 'float16', staysOnDevice: true },
+  );
+  const workload = workloads.workloadOf(tokens, k, batch);
   return {
     workload,
     dispose() {
@@ -189,5 +223,19 @@ function barLine(result: Result): string[] {
   const held = verdict(times >= bar.times);
   return [`${nameOf(result)}: ${times.toFixed(2)}× as fast as PyTorch ${bar.against}; ${asked}: ${held}`];
 }
+
+/** @param torchCopy milliseconds of PyTorch's copy of as many bytes; of both copies the faster one counts */
+function gatherLine({ gather, copy }: Gather, torchCopy: Spread | undefined): string {
+  const perSecond = (bytes: number, ms: number) => (bytes / ms) * 1e3;
+  const gathered = perSecond(gather.bytes, gather.ms.median);
+  const copied = perSecond(copy.bytes, Math.min(copy.ms.median, torchCopy?.median ?? Number.POSITIVE_INFINITY));
+  const rates = `${(gathered / 1e9).toFixed(0)} GB/s gathered, ${(copied / 1e9).toFixed(0)} GB/s copied`;
+  const share = gathered / copied;
+  return `gather: ${rates}, a share of ${share.toFixed(2)}; bar: ≥ ${bars.gather}: ${verdict(share >= bars.gather)}`;
+}
+
+const startLine = ({ median, runs }: Spread): string =>
+  `first result of the shipped model: ${milliseconds(median)}, median of ${runs} processes; bar: ≤ ${bars.startMs} ms: ` +
+  verdict(median <= bars.startMs);
 
 const numberOr = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text);

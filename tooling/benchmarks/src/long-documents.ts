@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { provider } from '@flashmla/kernels-cpu';
 import { type EncoderModel, loadModel, restoreAttention, swapAttention } from '@flashmla/model-swap';
-import { randomSource } from '@flashmla/tensor';
+import { randomSource, shuffled } from '@flashmla/tensor';
 import { badInput, main, progress, whole } from './command.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import { dataFile, modelFolder } from './shared-data.ts';
@@ -49,7 +49,7 @@ void main({
     const k = whole('k', values.k, 64);
     const backend = await provider.open();
     const model = await loadModel(folder, { backend });
-    const reviews = shuffled(readReviews(data));
+    const reviews = shuffled(readReviews(data), randomSource(seed));
     const results: Result[] = [];
     for (const tokens of lengths) {
       progress(`${tokens} tokens`);
@@ -138,14 +138,4 @@ function documentsOf(model: EncoderModel, reviews: readonly Document[], tokens: 
     }
     throw badInput(`the reviews of label ${label} make ${documents.length} documents of ${tokens} tokens; give more.`);
   });
-}
-
-function shuffled<T>(values: readonly T[]): T[] {
-  const random = randomSource(seed);
-  const all = [...values];
-  for (let i = all.length - 1; i > 0; i--) {
-    const other = Math.floor(random() * (i + 1));
-    [all[i], all[other]] = [all[other], all[i]];
-  }
-  return all;
 }

@@ -17,6 +17,8 @@ export interface TorchTimes {
   readonly torch: string;
   readonly cuda: string;
   readonly device: string;
+  /** Milliseconds of each copy of `copyBytes`, or why there are none. */
+  readonly copy: readonly number[] | string;
   /** For each case, in its order: what was timed → milliseconds of each run, or why there are none. */
   readonly cases: readonly Readonly<Record<string, readonly number[] | string>>[];
 }
@@ -24,7 +26,12 @@ export interface TorchTimes {
 /** Times the cases; a string says why there are no times. */
 export function timeTorch(
   python: string,
-  request: { readonly warmUp: number; readonly runs: number; readonly cases: readonly TorchCase[] },
+  request: {
+    readonly warmUp: number;
+    readonly runs: number;
+    readonly copyBytes: number;
+    readonly cases: readonly TorchCase[];
+  },
 ): Promise<TorchTimes | string> {
   const script = fileURLToPath(new URL('../torch_peer.py', import.meta.url));
   return new Promise((resolve) => {

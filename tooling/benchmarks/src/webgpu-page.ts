@@ -37,12 +37,7 @@ globalThis.compareLayer = async ({ geometry, tokens, k, runs }) => {
   const backend = await provider.open();
   const layers = new EncoderWorkloads(backend, geometry);
   const workload = layers.workloadOf(tokens, k);
-  const own = async (name: 'flashmla-sparse' | 'flashmla-dense') => {
-    const output = await workload.own[name](new AbortController().signal);
-    const data = (await output.data()) as Float32Array;
-    output.dispose();
-    return data;
-  };
+  const own = (name: 'flashmla-sparse' | 'flashmla-dense') => workload.own[name].output(new AbortController().signal);
   const [sparse, dense] = [await own('flashmla-sparse'), await own('flashmla-dense')];
   const peer = await openFastest(workload, dense);
 
@@ -76,7 +71,7 @@ globalThis.compareLayer = async ({ geometry, tokens, k, runs }) => {
 async function openFastest({ peerGraphs, peerInputs }: Workload, expected: Float32Array) {
   const opened = [];
   const differences: Record<string, number> = {};
-  for (const graph of peerGraphs) {
+  for (const graph of peerGraphs('float32')) {
     const session = await ort.InferenceSession.create(graph.bytes(), {
       executionProviders: ['webgpu'],
       graphOptimizationLevel: 'all',
@@ -85,7 +80,7 @@ async function openFastest({ peerGraphs, peerInputs }: Workload, expected: Float
     const run = async () => {
       const feeds = Object.entries(peerInputs).map(([name, { data, shape }]) => [
         name,
-        new ort.Tensor('float32', data, shape),
+        new ort.Tensor('float32', data as Float32Array, shape),
       ]);
       const outputs = await session.run(Object.fromEntries(feeds));
       return (await outputs[session.outputNames[0]].getData()) as Float32Array;

@@ -13,6 +13,7 @@ import {
   randomSource,
   tensor,
 } from '@flashmla/tensor';
+import { deviceRun } from './device-run.ts';
 import type { Geometry } from './geometry.ts';
 import { attentionModel } from './onnx/onnx-model.ts';
 import type { Workload, WorkloadOf } from './workload.ts';
@@ -47,7 +48,7 @@ export function attentionWorkloads(
       const inputs = { query: upload('query'), key: upload('key'), value: upload('value') };
       return {
         own: {
-          async 'flashmla-sparse'(signal) {
+          'flashmla-sparse': deviceRun(backend, false, async (signal) => {
             // The first call, which is not timed, fits the gate to these queries and keys.
             const selection = await gate.select({ backend, query: inputs.query, key: inputs.key, k, signal });
             try {
@@ -57,17 +58,24 @@ export function attentionWorkloads(
             } finally {
               selection.dispose();
             }
-          },
-          async 'flashmla-dense'(signal) {
+          }),
+          'flashmla-dense': deviceRun(backend, false, async (signal) => {
             const { output, lse } = await denseAttention(backend, { ...inputs, signal });
             lse.dispose();
             return output;
-          },
+          }),
         },
-        isHostToHost: false,
         boundaryBytes: byteSize(dtype) * length + 4 * heads * tokens, // output and lse
-        peerGraphs: [{ name: 'plain', bytes: () => attentionModel({ heads, headDim, batch: 1, tokens }) }],
+        // Attention has no weights: the quantizer leaves it as it is.
+        peerGraphs: (precision) =>
+          precision === 'float32'
+            ? [false, true].map((fused) => ({
+                name: fused ? 'fused' : 'plain',
+                bytes: () => attentionModel({ heads, headDim, batch: 1, tokens, fused }),
+              }))
+            : [],
         peerInputs: host,
+        peerOutputs: { timed: 'output', compared: 'output' },
         dispose,
       };
     } catch (error) {

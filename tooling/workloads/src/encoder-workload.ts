@@ -8,41 +8,55 @@ import {
   castTo,
   type DeviceTensor,
   type FloatDType,
+  floatsOf,
+  type Precision,
   type ProblemOf,
   randomNormal,
   randomSource,
   randomUniform,
   type Tensors,
   tensor,
+  type UploadOptions,
 } from '@flashmla/tensor';
+import { deviceRun } from './device-run.ts';
 import type { Geometry } from './geometry.ts';
-import { encoderModel, type LayerWeights, type LinearWeights, type NormWeights } from './onnx/onnx-model.ts';
-import type { Workload, WorkloadOf } from './workload.ts';
+import { encoderModel } from './onnx/onnx-model.ts';
+import type { LayerWeights, LinearWeights, NormWeights } from './onnx/weights.ts';
+import type { Workload } from './workload.ts';
 
 /** BERT's. */
 const epsilon = 1e-12;
 
 type DeviceWeights = { readonly [Part in keyof LayerWeights]: { weight: DeviceTensor; bias: DeviceTensor } };
 
+export interface EncoderWorkloadOptions {
+  /** What ours keeps weights and hidden states in, see `loadModel`; a peer's stay float32. Default 'float32'. */
+  readonly dtype?: Precision;
+  /** Whether a run leaves its output on the device; otherwise reading it is part of the run, as it is for a peer. */
+  readonly staysOnDevice?: boolean;
+}
+
 export class EncoderWorkloads {
   readonly #backend: Backend;
   readonly #geometry: Geometry;
   readonly #dtype: FloatDType;
-  readonly #batch: number;
+  readonly #linearWeight: UploadOptions;
+  readonly #staysOnDevice: boolean;
   readonly #host: readonly LayerWeights[];
   readonly #device: DeviceWeights[] = [];
   readonly #uploaded: DeviceTensor[] = [];
 
-  /**
-   * Draws the weights of `geometry.layers` layers and uploads them.
-   *
-   * @param dtype what ours keeps weights and hidden states in; a peer's stay float32
-   */
-  constructor(backend: Backend, geometry: Geometry, dtype: FloatDType = 'float32', batch = 1) {
+  /** Draws the weights of `geometry.layers` layers and uploads them. */
+  constructor(
+    backend: Backend,
+    geometry: Geometry,
+    { dtype = 'float32', staysOnDevice = false }: EncoderWorkloadOptions = {},
+  ) {
     this.#backend = backend;
     this.#geometry = geometry;
-    this.#dtype = dtype;
-    this.#batch = batch;
+    this.#dtype = floatsOf(dtype);
+    this.#linearWeight = { purpose: 'linear-weight', ...(dtype === 'int8' && { quantization: dtype }) };
+    this.#staysOnDevice = staysOnDevice;
     this.#host = Array.from({ length: geometry.layers }, (_, index) => randomLayer(geometry, 100 * (index + 1)));
     try {
       for (const weights of this.#host) this.#device.push(this.#upload(weights));
@@ -57,9 +71,9 @@ export class EncoderWorkloads {
     for (const one of this.#uploaded) one.dispose();
   }
 
-  readonly workloadOf: WorkloadOf = (tokens, k): Workload => {
+  /** @param batch texts; default 1 */
+  readonly workloadOf = (tokens: number, k: number, batch = 1): Workload => {
     const { modelDim, heads } = this.#geometry;
-    const batch = this.#batch;
     const shape = [batch, tokens, modelDim];
     const hidden = randomNormal(batch * tokens * modelDim, randomSource(1));
     const own = { backend: this.#backend, dim: modelDim, heads };
@@ -68,18 +82,20 @@ export class EncoderWorkloads {
       // Each with a gate of its own, which fits itself in the first run; that one is not timed.
       (projections) => new FlashMLAAttention({ ...own, projections, k, crossover: 0 }),
     );
-    const run = (attention: readonly AttentionModule[]) => (signal: AbortSignal) =>
-      this.#forward(this.#backend.upload(castTo(tensor(hidden, shape), this.#dtype)), attention, signal);
-    const graph = (fused: boolean) => () => encoderModel({ layers: this.#host, heads, epsilon, fused, batch, tokens });
+    const run = (attention: readonly AttentionModule[]) =>
+      deviceRun(this.#backend, !this.#staysOnDevice, (signal) =>
+        this.#forward(this.#backend.upload(castTo(tensor(hidden, shape), this.#dtype)), attention, signal),
+      );
+    const sizes = { layers: this.#host, heads, epsilon, batch, tokens };
     return {
       own: { 'flashmla-sparse': run(sparse), 'flashmla-dense': run(dense) },
-      isHostToHost: true,
       boundaryBytes: 2 * hidden.length * byteSize(this.#dtype),
-      peerGraphs: [
-        { name: 'plain', bytes: graph(false) },
-        { name: 'fused', bytes: graph(true) },
+      peerGraphs: (precision) => [
+        { name: 'plain', bytes: () => encoderModel({ ...sizes, precision, fused: false }) },
+        { name: 'fused', bytes: () => encoderModel({ ...sizes, precision, fused: true }) },
       ],
       peerInputs: { hidden: { data: hidden, shape } },
+      peerOutputs: { timed: 'output', compared: 'output' },
       dispose() {
         for (const module of [...dense, ...sparse]) module.dispose();
       },
@@ -120,8 +136,16 @@ export class EncoderWorkloads {
     };
     const norm = (inputs: Tensors) =>
       step({ op: 'layer-norm', rows, modelDim, epsilon, residual: true, dtype }, modelDim, inputs);
+    const { quantization } = this.#linearWeight;
     const linear = (inFeatures: number, outFeatures: number, activation: 'none' | 'gelu', inputs: Tensors) =>
-      step({ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype }, outFeatures, inputs);
+      step(
+        {
+          ...{ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype },
+          ...(quantization && { quantization }),
+        },
+        outFeatures,
+        inputs,
+      );
     try {
       const attended = (await attention.forward(input, { signal })) as DeviceTensor;
       live.add(attended);
@@ -140,10 +164,7 @@ export class EncoderWorkloads {
 
   #upload(weights: LayerWeights): DeviceWeights {
     const place = (data: Float32Array, shape: readonly number[], isMatrix: boolean) => {
-      const device = this.#backend.upload(
-        castTo(tensor(data, shape), this.#dtype),
-        isMatrix ? { purpose: 'linear-weight' } : {},
-      );
+      const device = this.#backend.upload(castTo(tensor(data, shape), this.#dtype), isMatrix ? this.#linearWeight : {});
       this.#uploaded.push(device);
       return device;
     };

@@ -2,13 +2,20 @@
 
 export { attentionWorkloads } from './attention-workload.ts';
 export { largestDifference, relativeError } from './difference.ts';
-export { EncoderWorkloads, randomLayer } from './encoder-workload.ts';
+export { type EncoderWorkloadOptions, EncoderWorkloads, randomLayer } from './encoder-workload.ts';
 export { bertBase, type Geometry } from './geometry.ts';
+export { ModelWorkloads } from './model-workload.ts';
+export type { Precision } from './onnx/model-graph.ts';
+export { attentionModel, encoderModel, textModel } from './onnx/onnx-model.ts';
+export type { LayerWeights, LinearWeights, NormWeights, TextModelWeights } from './onnx/weights.ts';
+export { randomBert } from './random-bert.ts';
 export {
-  attentionModel,
-  encoderModel,
-  type LayerWeights,
-  type LinearWeights,
-  type NormWeights,
-} from './onnx/onnx-model.ts';
-export type { OwnName, OwnRun, PeerGraph, PeerInput, Workload, WorkloadOf } from './workload.ts';
+  type Machine,
+  type Outcome,
+  type PeerName,
+  parseResults,
+  type ResultRow,
+  type ResultsFile,
+  resultsFormat,
+} from './results.ts';
+export type { OwnName, OwnRun, PeerGraph, PeerInput, PeerOutputs, Workload, WorkloadOf } from './workload.ts';

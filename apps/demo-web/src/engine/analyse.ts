@@ -2,7 +2,13 @@
 // text. Every result is reported as soon as it is there.
 
 import { FlashMLAAttention } from '@flashmla/attention';
-import { type EncodedText, type EncoderModel, restoreAttention, swapAttention } from '@flashmla/model-swap';
+import {
+  type EncodedText,
+  type EncoderModel,
+  measureGates,
+  restoreAttention,
+  swapAttention,
+} from '@flashmla/model-swap';
 import type { SelectionInit } from '@flashmla/tensor';
 import { answerOf } from './answer.ts';
 import { cutsOf } from './cuts.ts';
@@ -13,6 +19,8 @@ type Report = (event: RunEvent, transfer?: Transferable[]) => void;
 /** No further timed run begins after this. */
 const enoughMs = 500;
 const mostTimedRuns = 3;
+/** How much of dense attention was picked is measured on so many tokens: it runs dense attention several times a layer. */
+const mostMeasuredTokens = 1024;
 
 export async function analyse(
   model: EncoderModel,
@@ -51,6 +59,10 @@ export async function analyse(
       report({ kind: 'point', point: { tokens: cut, denseMs: dense, sparseMs: sparse } });
     }
     report({ kind: 'point', point: { tokens, denseMs, sparseMs } });
+    report({ kind: 'step', step: 'Measuring how much of dense attention the keys hold' });
+    swap();
+    const heads = await measureGates(model, text, { maxTokens: mostMeasuredTokens, signal });
+    report({ kind: 'qualities', tokens: Math.min(tokens, mostMeasuredTokens), heads });
   } finally {
     restoreAttention(model);
   }

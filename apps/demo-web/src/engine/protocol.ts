@@ -2,10 +2,12 @@
 
 import type { BackendReport } from '@flashmla/backend';
 import type { GateName } from '@flashmla/gating';
+import type { GateMeasure } from '@flashmla/model-swap';
 import type { BackendName, ErrorCode, FloatDType, SelectionInit } from '@flashmla/tensor';
 
 export type { BackendReport } from '@flashmla/backend';
 export type { GateName } from '@flashmla/gating';
+export type { GateMeasure } from '@flashmla/model-swap';
 export type { BackendName, SelectionInit } from '@flashmla/tensor';
 
 /** What the page may ask for, by name. */
@@ -118,6 +120,7 @@ export type RunEvent =
   | { readonly kind: 'step'; readonly step: string }
   | { readonly kind: 'answer'; readonly attention: Kind; readonly answer: Answer }
   | { readonly kind: 'cost'; readonly attention: Kind; readonly cost: Cost }
+  | { readonly kind: 'qualities'; readonly tokens: number; readonly heads: readonly GateMeasure[] }
   | { readonly kind: 'selections'; readonly pieces: readonly string[]; readonly layers: readonly LayerSelection[] }
   | { readonly kind: 'point'; readonly point: Point };
 

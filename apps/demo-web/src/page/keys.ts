@@ -2,7 +2,7 @@
 // text itself, in which one token's choice is marked. The slider moves the token, by its arrow keys too.
 
 import { type ChoiceMap, choiceMap, keysOf } from '../chosen.ts';
-import type { LayerSelection } from '../engine/protocol.ts';
+import type { GateMeasure, LayerSelection } from '../engine/protocol.ts';
 import { type TokenText, tokenTexts } from '../token-text.ts';
 import { drawChoices } from './choice-picture.ts';
 import { onSchemeChange } from './colors.ts';
@@ -27,6 +27,7 @@ export class KeysPanel {
   #layer = telling.layer;
   #head = telling.head;
   #marked: HTMLElement[] = [];
+  #qualities: { readonly heads: readonly GateMeasure[]; readonly tokens: number } = { heads: [], tokens: 0 };
 
   constructor() {
     this.#slider.addEventListener('input', () => this.#showToken());
@@ -51,6 +52,7 @@ export class KeysPanel {
     const spans = texts.map(({ text }) => make('span', { text }));
     const shown: Shown = { layers, texts, spans };
     this.#shown = shown;
+    this.#qualities = { heads: [], tokens: 0 };
     this.#pictures.clear();
     this.#marked = [];
     const first = layers.findIndex((layer) => layer);
@@ -72,6 +74,12 @@ export class KeysPanel {
     const long = texts.flatMap(({ text, space }, at) => (space && text.length > 5 ? [at] : []));
     this.#slider.value = String(long[Math.floor(long.length / 2)] ?? 0);
     await this.#showHeads(shown);
+  }
+
+  /** How much of dense attention the heads' choices hold, on the first `tokens` of the text. */
+  showQualities(heads: readonly GateMeasure[], tokens: number): void {
+    this.#qualities = { heads, tokens };
+    this.#showQuality();
   }
 
   async #showHeads(shown: Shown): Promise<void> {
@@ -112,6 +120,13 @@ export class KeysPanel {
     find('matrix-title').textContent = `Layer ${this.#layer + 1}, head ${this.#head + 1}: who looks at whom`;
     this.#draw(this.#matrix, selection, this.#head, matrixCells);
     this.#showToken();
+    this.#showQuality();
+  }
+
+  #showQuality(): void {
+    const { heads, tokens } = this.#qualities;
+    const found = heads.find(({ layer, head }) => layer === this.#layer && head === this.#head);
+    find('quality').textContent = found ? describeQuality(found, tokens, this.#shown!.texts.length) : '';
   }
 
   #draw(canvas: HTMLCanvasElement, selection: NonNullable<LayerSelection>, head: number, cells: number): void {
@@ -142,6 +157,20 @@ export class KeysPanel {
     this.#slider.setAttribute('aria-valuetext', `${token + 1}, ${words}`);
     find('chosen').textContent = `“${words}” chose ${describe(keys.map((key) => texts[key]!.text))}`;
   }
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+function describeQuality(
+  { recall, oracleRecall, staticRecall, error }: GateMeasure,
+  tokens: number,
+  all: number,
+): string {
+  const where = tokens < all ? ` Measured on the first ${tokens} tokens.` : '';
+  return (
+    `What it picked holds ${percent(recall)} of dense attention; the best keys hold ${percent(oracleRecall)}, as many ` +
+    `neighbours ${percent(staticRecall)}. Its output is ${percent(error)} from dense.${where}`
+  );
 }
 
 /** Words with how often they were chosen, the most frequent first. */

@@ -43,6 +43,9 @@ describeInBrowser('the page', (open) => {
     expect(await page.locator('#latency-table tbody th').allTextContents()).toEqual(['128', '256', '512', '900']);
     expect(await page.locator('#latency svg circle').count()).toBe(8);
     expect(await page.locator('.head canvas').count()).toBe(16);
+    expect(await textOf(page, 'quality')).toMatch(
+      /^What it picked holds \d+\.\d % of dense attention; the best keys hold \d+\.\d %, as many neighbours \d\.\d %\. Its output is \d\.\d % from dense\.$/,
+    );
     expect(await textOf(page, 'why')).toMatch(
       /^cpu, the fastest here: \d+ threads?, WASM.*a layer of 512 tokens takes [\d.]+ ms, on webgpu .*, on webgl /,
     );

@@ -4,10 +4,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Contestant {
-  /** One whole run. */
-  run(): Promise<void>;
+  /** One whole run; resolves to the milliseconds it took. */
+  run(): Promise<number>;
   /** How long the machine stays busy after a run: what is waited for before another contestant runs. */
   readonly settleMs: number;
+  /** What untimed runs took that it has behind it. */
+  readonly untimedMs?: readonly number[];
 }
 
 export interface Timing {
@@ -53,17 +55,15 @@ export async function alternate(
     if (failures.has(index)) return;
     signal.throwIfAborted();
     try {
-      const start = performance.now();
-      await contestants[index]!.run();
-      own.push(performance.now() - start);
+      own.push(await contestants[index]!.run());
     } catch (error) {
       signal.throwIfAborted();
       failures.set(index, error as Error);
     }
   };
   const isShort = contestants.map(() => false);
-  for (const [index, { settleMs }] of contestants.entries()) {
-    const untimed: number[] = [];
+  for (const [index, { settleMs, untimedMs = [] }] of contestants.entries()) {
+    const untimed = [...untimedMs];
     // What takes seconds has long been recompiled by the end of one run.
     while (untimed.length < warmUps && !failures.has(index) && !untimed.some((time) => time > slowMs)) {
       await run(index, untimed);

@@ -2,175 +2,122 @@
 
 import { availableParallelism } from 'node:os';
 import { checkComputes } from '@flashmla/backend';
-import { recommendK } from '@flashmla/gating';
-import type { Backend, FloatDType } from '@flashmla/tensor';
-import { attentionWorkloads, bertBase, EncoderWorkloads, type Geometry, type WorkloadOf } from '@flashmla/workloads';
-import { compare, type Row } from '../bench/compare.ts';
-import { geometryOf } from '../bench/geometry.ts';
-import { describeMachine, type Machine } from '../bench/machine.ts';
-import type { PeerName } from '../bench/peers/onnxruntime.ts';
-import { type Context, command } from '../command.ts';
-import { withBackend, withModel } from '../opening.ts';
+import { type Machine, type ResultRow, type ResultsFile, resultsFormat } from '@flashmla/workloads';
+import type { PeerChoice } from '../bench/compare.ts';
+import { describeMachine } from '../bench/machine.ts';
+import { type Measured, measure } from '../bench/measure.ts';
+import { notesOn } from '../bench/notes.ts';
+import { openSubject, type Subject, subjects } from '../bench/subjects.ts';
+import { command } from '../command.ts';
+import { badInput } from '../errors.ts';
+import { withBackend } from '../opening.ts';
 import {
   backendOption,
   dtypeOption,
   kOption,
   parseChoices,
-  parseFloatDType,
+  parseDType,
   parseWhole,
   parseWholes,
   required,
   threadsOption,
 } from '../options.ts';
 import { formatBytes, formatMs, formatPercent, none, table } from '../output.ts';
+import { writeWhole } from '../write-whole.ts';
 
-const subjects = ['attention', 'layer', 'model'] as const;
-type Subject = (typeof subjects)[number];
-
-const peerNames = { 'ort-web': 'onnxruntime-web', 'ort-node': 'onnxruntime-node' } as const satisfies Record<
-  string,
-  PeerName
->;
+const peerChoices = {
+  'ort-web': { name: 'onnxruntime-web', precision: 'float32' },
+  'ort-web-int8': { name: 'onnxruntime-web', precision: 'int8' },
+  'ort-node': { name: 'onnxruntime-node', precision: 'float32' },
+  'ort-node-int8': { name: 'onnxruntime-node', precision: 'int8' },
+} as const satisfies Record<string, PeerChoice>;
 
 export const bench = command({
   name: 'bench',
-  summary: 'Times attention, a layer or a whole encoder, sparse and dense, against onnxruntime.',
-  usage: 'attention|layer|model --tokens 512,2048 [--k K] [--threads T] [--peers ort-web,ort-node] [--model DIR]',
+  summary: 'Times attention, a layer or a whole model, sparse and dense, against onnxruntime.',
+  usage:
+    'attention|layer|model --tokens 512,2048 [--batch 1,8] [--k K] [--threads T] [--peers ort-web,ort-node-int8,…]\n' +
+    '                [--model DIR] [--dtype DTYPE] [--backend NAME] [--limit S] [--out FILE]',
   details:
-    'Sizes are those of BERT-base, or of the model given; weights and inputs are random, from a fixed seed. All run in\n' +
-    'turn in one process, 9 rounds (3 where a run takes longer than 3 s), after their outputs are compared; what is shorter\n' +
-    'than 200 ms is timed three times a round, after an untimed run.',
+    'attention and layer take sizes of BERT-base, or of the model given, and random weights. model runs texts through a whole\n' +
+    'model, token ids to logits: the one given, or a BERT-base with random weights, as long as the longest text. All run in\n' +
+    'turn in one command, 9 rounds (3 where a run takes longer than 3 s), after their outputs are compared; what is shorter\n' +
+    'than 200 ms is timed three times a round, after an untimed run. Who is out of memory or takes longer than --limit has a\n' +
+    'row that says so, and is not tried at longer texts.',
   subjects,
   options: {
     tokens: { type: 'string', value: 'NS', description: 'lengths, e.g. 512,2048' },
+    batch: { type: 'string', value: 'BS', description: 'texts that run together, e.g. 1,8; default: 1' },
     k: kOption,
-    peers: { type: 'string', value: 'PEERS', description: `of ${Object.keys(peerNames).join(', ')}; default: none` },
-    model: { type: 'string', value: 'DIR', description: 'take the sizes of this model; default: BERT-base' },
+    peers: { type: 'string', value: 'PEERS', description: `of ${Object.keys(peerChoices).join(', ')}; default: none` },
+    model: { type: 'string', value: 'DIR', description: 'a Hugging Face model folder; default: BERT-base, random' },
     dtype: dtypeOption,
     backend: backendOption,
     threads: threadsOption,
+    limit: { type: 'string', value: 'S', description: 'longest run to wait for, in seconds; default: 120' },
+    out: { type: 'string', value: 'FILE', description: 'write the results, with the machine, as JSON' },
   },
 
-  async run(values, context, subject) {
+  async run(values, { signal, progress }, given) {
+    const subject = given as Subject;
     const lengths = parseWholes('tokens', required('tokens', values.tokens, '512,2048'), 1);
+    const batches = values.batch === undefined ? [1] : parseWholes('batch', values.batch, 1);
+    const names = values.peers === undefined ? [] : parseChoices('peers', values.peers, keysOf(peerChoices));
+    const peers = names.map((name) => peerChoices[name]);
+    if (subject === 'attention' && peers.some(({ precision }) => precision !== 'float32')) {
+      throw badInput('attention has no weights to quantize: of --peers, only ort-web and ort-node measure it.');
+    }
     const k = parseWhole('k', values.k, 1);
-    const peers = values.peers === undefined ? [] : parseChoices('peers', values.peers, keysOf(peerNames));
-    const request: Request = {
-      subject: subject as Subject,
-      lengths,
-      k,
-      peers: peers.map((peer) => peerNames[peer]),
-      threads: parseWhole('threads', values.threads, 1),
-      dtype: parseFloatDType(values.dtype),
-    };
-    // Only its sizes are wanted; it is gone before anything is measured.
-    const geometry =
-      values.model === undefined
-        ? bertBase
-        : await withModel({ ...values, dtype: 'float32' }, context, async (model) => geometryOf(model));
-    return withBackend(values, context, async (backend) => {
-      await checkComputes(backend, request.dtype);
-      const { machine, results } = await measure(backend, geometry, request, context);
-      const notes = notesOn(request, geometry);
+    const limitMs = 1000 * (parseWhole('limit', values.limit, 1) ?? 120);
+    const dtype = parseDType(values.dtype);
+    const request = { subject, source: values.model, dtype, longest: Math.max(...lengths), hasPeers: peers.length > 0 };
+    return withBackend(values, { signal, progress }, async (backend) => {
+      await checkComputes(backend, dtype);
+      const threads = parseWhole('threads', values.threads, 1) ?? backend.device.threads ?? availableParallelism();
+      progress.start('drawing or loading weights');
+      await using opened = await openSubject(backend, { ...request, signal });
+      const { geometry, model } = opened;
+      const date = new Date().toISOString();
+      const notes = notesOn({ subject, geometry, dtype, peers });
+      const fileOf = async ({ results, versions }: Measured): Promise<ResultsFile> => ({
+        format: resultsFormat,
+        date,
+        command: commandOf(subject, values),
+        machine: await describeMachine(backend, threads, versions),
+        ...{ subject, model, geometry, dtype, results, notes },
+      });
+      const save = async (measured: Measured) => {
+        if (values.out === undefined) return;
+        await writeWhole(values.out, `${JSON.stringify(await fileOf(measured), null, 2)}\n`);
+      };
+      const measured = await measure(
+        opened,
+        { backend, batches, lengths, k, peers, threads, limitMs, dtype, signal, progress },
+        save,
+      );
+      progress.stop();
+      const json = await fileOf(measured);
+      const { results } = json;
       const text = [
-        machineLine(machine),
+        machineLine(json.machine),
         '',
         table(columns(results), results),
         ...notes.map((note) => `* ${note}`),
         '',
       ];
-      return { json: { machine, subject, geometry, dtype: request.dtype, results, notes }, text: text.join('\n') };
+      return { json, text: text.join('\n') };
     });
   },
 });
 
-interface Request {
-  readonly subject: Subject;
-  readonly lengths: readonly number[];
-  readonly k: number | undefined;
-  readonly peers: readonly PeerName[];
-  readonly threads: number | undefined;
-  readonly dtype: FloatDType;
-}
-
-async function measure(
-  backend: Backend,
-  geometry: Geometry,
-  { subject, lengths, k, peers, threads: wanted, dtype }: Request,
-  { signal, progress }: Context,
-): Promise<{ machine: Machine; results: Row[] }> {
-  const threads = wanted ?? backend.device.threads ?? availableParallelism();
-  const versions: Record<string, string> = {};
-  const results: Row[] = [];
-  progress.start('drawing weights and inputs');
-  const { workloadOf, dispose } = workloads(subject, backend, geometry, dtype);
-  try {
-    for (const tokens of lengths) {
-      const keys = k ?? recommendK(tokens);
-      const workload = workloadOf(tokens, keys);
-      const show = (title: string, done: number) => {
-        if (done === 0) progress.start(`${tokens} tokens: ${title}`);
-        progress.update(done);
-      };
-      try {
-        results.push(
-          ...(await compare(
-            workload,
-            { backend, tokens, k: keys, peers, threads, dtype, signal, progress: show },
-            versions,
-          )),
-        );
-      } finally {
-        workload.dispose();
-      }
-    }
-  } finally {
-    dispose();
-    progress.stop();
-  }
-  return { machine: describeMachine(backend, threads, versions), results };
-}
-
-function workloads(
-  subject: Subject,
-  backend: Backend,
-  geometry: Geometry,
-  dtype: FloatDType,
-): { workloadOf: WorkloadOf; dispose: () => void } {
-  if (subject === 'attention') return { workloadOf: attentionWorkloads(backend, geometry, dtype), dispose: () => {} };
-  const layers = subject === 'layer' ? 1 : geometry.layers;
-  const encoder = new EncoderWorkloads(backend, { ...geometry, layers }, dtype);
-  return { workloadOf: encoder.workloadOf, dispose: () => encoder.dispose() };
-}
-
-/** What must be known to read the figures. */
-function notesOn({ subject, peers, dtype }: Request, { heads, headDim, modelDim, layers }: Geometry): string[] {
-  const sizes = `${heads} heads of ${headDim}`;
-  const measured = {
-    attention: `Attention alone, batch 1, ${sizes}, ${dtype}; the gate's work is part of flashmla-sparse.`,
-    layer: `One encoder layer from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, ${dtype}.`,
-    model: `${layers} encoder layers from hidden states to hidden states, batch 1, ${modelDim} wide, ${sizes}, ${dtype}.`,
-  };
-  const boundary =
-    subject === 'attention'
-      ? 'flashmla: queries, keys and values lie on the device beforehand, the output stays there. A peer takes and gives ' +
-        'host arrays; there is no other way in.'
-      : 'All take and give host arrays.';
-  const graphs =
-    subject === 'attention'
-      ? 'The peers run the plain graph: standard operators, all graph optimisations on.'
-      : 'A peer runs the faster of two graphs: plain (standard operators, fused by its optimiser as it can) and fused ' +
-        '(its own MultiHeadAttention).';
-  return [
-    measured[subject],
-    boundary,
-    'flashmla-sparse is forced at every length. outputError is against flashmla-dense on random weights and inputs, which ' +
-      'have no structure a gate could use: its worst case. `flashmla eval` measures real texts.',
-    'peakBytes: most device memory of one run beyond inputs, outputs and weights.',
-    ...(peers.length > 0 && dtype !== 'float32' ? ['The peers compute in float32.'] : []),
-    ...(peers.length > 0 ? [graphs, 'The peers tell nothing of the memory they use: their peakBytes is null.'] : []),
-  ];
-}
+/** The command that repeats it; where the results go is no part of that. */
+const commandOf = (subject: string, values: object) =>
+  [
+    `flashmla bench ${subject}`,
+    ...Object.entries(values).flatMap(([name, value]) =>
+      name === 'out' || name === 'json' ? [] : [`--${name} ${value}`],
+    ),
+  ].join(' ');
 
 function machineLine({ cpu, cores, memoryBytes, os, node, threads, backend, device, versions }: Machine): string {
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
@@ -181,35 +128,39 @@ function machineLine({ cpu, cores, memoryBytes, os, node, threads, backend, devi
   ].join('\n');
 }
 
-function columns(results: readonly Row[]) {
+function columns(results: readonly ResultRow[]) {
+  const sizeOf = ({ batch, tokens }: ResultRow) => `${batch} × ${tokens}`;
   const sparseMs = new Map(
-    results.flatMap(({ implementation, tokens, medianMs }) =>
-      implementation === 'flashmla-sparse' && medianMs !== null ? [[tokens, medianMs] as const] : [],
+    results.flatMap((row) =>
+      row.implementation === 'flashmla-sparse' && row.medianMs !== null ? [[sizeOf(row), row.medianMs] as const] : [],
     ),
   );
-  const speedUp = ({ implementation, tokens, medianMs }: Row) => {
-    const own = sparseMs.get(tokens);
+  const speedUp = (row: ResultRow) => {
+    const own = sparseMs.get(sizeOf(row));
+    const { implementation, medianMs } = row;
     return implementation === 'flashmla-sparse' || !own || medianMs === null ? none : `${(medianMs / own).toFixed(2)}×`;
   };
   const time = (ms: number | null) => (ms === null ? none : formatMs(ms));
-  const remark = ({ k, outputError, graph, error }: Row) =>
+  const remark = ({ k, outputError, difference, graph, error }: ResultRow) =>
     [
       k !== undefined && `K ${k}`,
       outputError !== undefined && `outputError ${formatPercent(outputError)}`,
       graph !== undefined && `${graph} graph`,
+      difference !== undefined && `difference ${difference.toPrecision(2)}`,
       error,
     ]
       .filter(Boolean)
       .join(', ');
   return [
-    { title: 'tokens', value: ({ tokens }: Row) => `${tokens}` },
-    { title: 'implementation', align: 'left', value: ({ implementation }: Row) => implementation },
-    { title: 'median', value: ({ medianMs }: Row) => time(medianMs) },
-    { title: 'least', value: ({ minMs }: Row) => time(minMs) },
-    { title: 'most', value: ({ maxMs }: Row) => time(maxMs) },
-    { title: 'runs', value: ({ runs }: Row) => `${runs}` },
+    { title: 'batch × tokens', value: sizeOf },
+    { title: 'implementation', align: 'left', value: ({ implementation }: ResultRow) => implementation },
+    { title: 'precision', align: 'left', value: ({ precision }: ResultRow) => precision },
+    { title: 'median', value: ({ medianMs }: ResultRow) => time(medianMs) },
+    { title: 'least', value: ({ minMs }: ResultRow) => time(minMs) },
+    { title: 'most', value: ({ maxMs }: ResultRow) => time(maxMs) },
+    { title: 'runs', value: ({ runs }: ResultRow) => `${runs}` },
     { title: 'sparse is faster', value: speedUp },
-    { title: 'peak memory', value: ({ peakBytes }: Row) => (peakBytes === null ? none : formatBytes(peakBytes)) },
+    { title: 'peak memory', value: ({ peakBytes }: ResultRow) => (peakBytes === null ? none : formatBytes(peakBytes)) },
     { title: '', align: 'left', value: remark },
   ] as const;
 }

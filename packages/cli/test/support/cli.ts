@@ -16,6 +16,9 @@ export const model = fileURLToPath(modelUrl);
 
 const executable = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
+/** What the built command line starts for a peer. */
+export const peerScript = new URL('../../dist/peer-process.js', import.meta.url);
+
 export interface Ending {
   readonly code: number | null;
   readonly stdout: string;

@@ -1,11 +1,14 @@
 // calibrateGates: the gates of a model learn which keys matter from the model's own dense attention.
 
-import { type Backend, breather, FlashMLAError } from '@flashmla/tensor';
+import { type Backend, breather, FlashMLAError, randomSource, shuffled } from '@flashmla/tensor';
+import { ContentGate } from '../content-gate.ts';
 import { type Gate, isLearnable, type LearnableGate } from '../gate.ts';
+import type { ContentGateState } from '../gate-space.ts';
 import type { LayerDimensions, LayerSample } from '../measure-gate.ts';
 import { recommendK } from '../recommend-k.ts';
 import { Checkpoint, type CheckpointStore, type TrainedHead } from './checkpoint.ts';
 import { type GateLearning, learningOf } from './gate-learning.ts';
+import { type BudgetReport, budgetOf, checkBudget, type HeadCurve, measureCurves } from './head-curves.ts';
 import { range } from './head-learner.ts';
 import { isBetter, measureHeldOut } from './held-out.ts';
 import { trainHead } from './train-head.ts';
@@ -45,6 +48,12 @@ export interface CalibrateOptions {
   seed?: number;
   /** Tokens to use of each text, from its beginning; default 512. */
   tokensPerText?: number;
+  /**
+   * Spreads a budget over the heads of all layers when they have learned: each head of a ContentGate is given a share of
+   * meanK keys, from an eighth to four times, so that outputs come as close to dense attention's as the sum allows. Default:
+   * k keys in every head.
+   */
+  budget?: { readonly meanK: number };
   /** Keeps what is done, so that an interrupted calibration goes on where it was. */
   checkpoint?: CheckpointStore;
   signal?: AbortSignal;
@@ -78,10 +87,12 @@ export interface CalibrationReport {
   /** Texts that were learned from, and those that were held out. */
   readonly texts: number;
   readonly heldOut: number;
+  /** Where a budget was to be spread. */
+  readonly budget?: BudgetReport;
 }
 
 const weightDecay = 0.01;
-/** Every fifth text is held out, the second first: two texts are enough. */
+/** Every fifth text of a random order is held out, the second first: two texts are enough. */
 const heldOutEvery = 5;
 
 /**
@@ -107,20 +118,31 @@ export async function calibrateGates(
     .gatedLayers()
     .flatMap((layer) => (isLearnable(layer.gate) ? [{ ...layer, gate: layer.gate }] : []));
   checkAll(layers.length, texts, { steps, learningRate, tokensPerText });
+  const meanK = options.budget?.meanK;
+  if (meanK !== undefined) {
+    checkBudget(
+      meanK,
+      layers.map(({ gate }) => gate),
+    );
+  }
   const subject = {
     ...{ texts, steps, learningRate, seed, tokensPerText },
     layers: layers.map(({ layer, gate, k, heads, headDim }) => [layer, gate.name, k, heads, headDim]),
   };
   const checkpoint = await Checkpoint.open(options.checkpoint, subject);
   const breathe = breather(signal);
+  // Files are often in an order; every fifth text of one may be of one kind.
+  const mixed = shuffled(texts, randomSource(seed));
   const total = layers.reduce((sum, { heads }) => sum + heads, 0);
   const report: HeadCalibration[] = [];
   progress?.({ done: 0, total });
+  const curves: { layer: number; head: number; curve: HeadCurve }[] = [];
   let counts = { texts: 0, heldOut: 0 };
   for (const gated of layers) {
     const { layer, gate, heads } = gated;
     const k = (tokens: number) => gated.k ?? recommendK(tokens);
-    const { training, heldOut } = await samplesOf(model, gated, texts, tokensPerText, k, signal);
+    const limits = { maxTokens: tokensPerText, k, keepValues: meanK !== undefined, signal };
+    const { training, heldOut } = await samplesOf(model, gated, mixed, limits);
     counts = { texts: training.length, heldOut: heldOut.length };
     const context = { backend: model.backend, heads, headDim: gated.headDim, k, seed, breathe };
     const startedFitted = gate.fitted || gate.name === 'content';
@@ -142,6 +164,10 @@ export async function calibrateGates(
     const kept = range(heads).map((head) => !startedFitted || isBetter(before, after, head));
     gate.load(learning.state(learned.map((own, head) => (kept[head] ? own : learning.learner(head).start))));
     gated.remember();
+    if (meanK !== undefined && gate instanceof ContentGate) {
+      const measured = await measureCurves(gate, { training, heldOut }, gated, meanK, model.backend);
+      for (const [head, curve] of measured.entries()) curves.push({ layer, head, curve });
+    }
     for (const [head, { steps: made }] of trained.entries()) {
       const [was, is] = [before[0][head], kept[head] ? after[0][head] : before[0][head]];
       report.push({
@@ -150,7 +176,23 @@ export async function calibrateGates(
       });
     }
   }
-  return { layers: report, ...counts };
+  const budget = meanK !== undefined ? { budget: spread(meanK, curves, layers) } : {};
+  return { layers: report, ...counts, ...budget };
+}
+
+/** Gives the heads what a budget allots to them, if that serves them. */
+function spread(
+  meanK: number,
+  curves: Parameters<typeof budgetOf>[1],
+  layers: readonly (GatedLayer & { gate: LearnableGate })[],
+): BudgetReport {
+  const { report, shares } = budgetOf(meanK, curves);
+  if (!report.kept) return report;
+  for (const { layer, gate, remember } of layers) {
+    gate.load({ ...(gate.state() as ContentGateState), shares: shares.filter((_, i) => curves[i].layer === layer) });
+    remember();
+  }
+  return report;
 }
 
 async function learn<Example>(
@@ -171,14 +213,20 @@ async function learn<Example>(
   return trainHead(learning.learner(head), await examples(training), await examples(heldOut), settings);
 }
 
+interface SampleLimits {
+  readonly maxTokens: number;
+  readonly k: (tokens: number) => number;
+  /** Of the texts that are learned from. */
+  readonly keepValues: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** What the layer reads of the texts that are long enough for its gate to matter. */
 async function samplesOf(
   model: CalibrationModel,
   { layer, gate }: GatedLayer & { gate: LearnableGate },
   texts: readonly CalibrationText[],
-  maxTokens: number,
-  k: (tokens: number) => number,
-  signal: AbortSignal | undefined,
+  { maxTokens, k, keepValues, signal }: SampleLimits,
 ): Promise<{ training: LayerSample[]; heldOut: LayerSample[] }> {
   const training: LayerSample[] = [];
   const heldOut: LayerSample[] = [];
@@ -188,7 +236,10 @@ async function samplesOf(
     const number = training.length + heldOut.length;
     if (number % heldOutEvery === 1) heldOut.push(sample);
     // The values, and the hidden states for most gates, only measurements read: most of the memory.
-    else training.push({ ...sample, value: none, hidden: gate.needsHidden ? sample.hidden : none });
+    else {
+      const { value, hidden } = sample;
+      training.push({ ...sample, value: keepValues ? value : none, hidden: gate.needsHidden ? hidden : none });
+    }
   });
   if (training.length > 0 && heldOut.length > 0) return { training, heldOut };
   throw new FlashMLAError(

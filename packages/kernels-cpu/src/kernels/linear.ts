@@ -1,4 +1,4 @@
-// linear: packed weight panels × tiles of 4 rows; see ../../assembly/linear.ts.
+// linear: packed weight panels × tiles of 4 or 6 rows; see ../../assembly/linear.ts.
 
 import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
 import { type Kernel, roundUp, type Step } from '../plan.ts';
@@ -32,9 +32,9 @@ export const packStep = (weight: string, packed: string, outFeatures: number, in
 export const linear: Kernel<LinearProblem> = {
   variants: Object.keys(BLOCKS),
 
-  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight }, variant) {
+  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight, rowTile = 4 }, variant) {
     const [mostRows, mostColumns] = BLOCKS[variant]!;
-    const rowBlock = Math.min(mostRows, roundUp(rows, 4));
+    const rowBlock = Math.min(roundUp(mostRows, rowTile), roundUp(rows, rowTile));
     const rowBlocks = ceilDivide(rows, Math.max(1, rowBlock));
     let columnBlock = Math.min(mostColumns, roundUp(outFeatures, 8));
     while (
@@ -59,15 +59,23 @@ export const linear: Kernel<LinearProblem> = {
           ACTIVATIONS.indexOf(activation),
           rowBlock,
           columnBlock,
+          rowTile,
         ],
       },
     ];
     return {
       steps: packedWeight ? multiply : [packStep('weight', 'packed', outFeatures, inFeatures), ...multiply],
       buffers: { ...(!packedWeight && { packed: 4 * packedElements(outFeatures, inFeatures) }) },
-      threadBytes: 4 * (40 + rowBlock * DEPTH),
+      threadBytes: 4 * (56 + rowBlock * DEPTH),
       usefulMultiplyAdds: rows * inFeatures * outFeatures,
-      issuedMultiplyAdds: roundUp(rows, 4) * inFeatures * roundUp(outFeatures, 8),
+      issuedMultiplyAdds: issuedRows(rows, rowBlock, rowTile) * inFeatures * roundUp(outFeatures, 8),
     };
   },
 };
+
+/** Rows that are computed: those of whole tiles in each block, of which the last may be one of four. */
+function issuedRows(rows: number, rowBlock: number, rowTile: number): number {
+  const last = rows % Math.max(1, rowBlock);
+  const left = last % rowTile;
+  return rows - left + (left === 0 ? 0 : left > 4 ? rowTile : 4);
+}

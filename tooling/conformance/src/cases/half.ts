@@ -6,12 +6,12 @@ import type { Case, Inputs } from '../case.ts';
 import { matchesReference } from '../compare.ts';
 
 /**
- * Of the ops with many cases, each n-th is taken; n has no divisor in common with the numbers of options, sizes and shapes
- * that cases go through, so that all of them come up.
+ * Of the ops with many cases, each n-th is taken, and those that run several times; n has no divisor in common with the
+ * numbers of options, sizes and shapes that cases go through, so that all of them come up.
  */
 const every: Partial<Record<OpName, number>> = {
   linear: 7,
-  'sparse-attention': 7,
+  'sparse-attention': 5,
   'gate-projection': 3,
   'block-pool': 5,
 };
@@ -30,7 +30,7 @@ function* casesIn(dtype: FloatDType, cases: readonly Case[]): Generator<Case> {
     if (names.length === 0 || (testCase.wideRange && dtype === 'float16')) continue;
     const turn = turns.get(op) ?? 0;
     turns.set(op, turn + 1);
-    if (turn % (every[op] ?? 1) !== 0) continue;
+    if (turn % (every[op] ?? 1) !== 0 && !testCase.runs) continue;
     yield {
       ...testCase,
       name: `${testCase.name}, ${dtype}`,

@@ -1,16 +1,15 @@
 // A peer at its best: of the graphs it may run, the one that is fastest at this length.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PeerGraph, Workload } from '@flashmla/workloads';
-import { openPeer, type Peer, type PeerName, settleMs } from './peers/onnxruntime.ts';
+import type { PeerGraph, PeerName, Workload } from '@flashmla/workloads';
+import type { GraphFiles } from './graph-files.ts';
+import { openPeer, type Peer, type PeerOptions, settleMs } from './open-peer.ts';
 
 export interface OpenedPeer {
   readonly peer: Peer;
   readonly graph: PeerGraph['name'];
   readonly output: Float32Array;
-}
-
-interface Trial extends OpenedPeer {
+  /** Of its second run. */
   readonly elapsedMs: number;
 }
 
@@ -20,32 +19,31 @@ interface Trial extends OpenedPeer {
  * @throws what the first graph failed with, when none of them runs
  */
 export async function openFastest(
-  { peerGraphs, peerInputs }: Workload,
+  { peerInputs: inputs, peerOutputs }: Workload,
+  graphs: readonly PeerGraph[],
   name: PeerName,
-  threads: number,
-  signal: AbortSignal,
+  files: GraphFiles,
+  options: Omit<PeerOptions, 'inputs'>,
 ): Promise<OpenedPeer> {
-  let best: Trial | undefined;
+  let best: OpenedPeer | undefined;
   const failures: unknown[] = [];
-  for (const graph of peerGraphs) {
-    signal.throwIfAborted();
+  for (const graph of graphs) {
     let peer: Peer | undefined;
     try {
-      peer = await openPeer(name, graph.bytes(), { threads });
-      const output = await peer.run(peerInputs);
+      peer = await openPeer(name, await files.fileOf(graph), { ...options, inputs });
+      const output = await peer.output(peerOutputs.compared);
       await sleep(settleMs);
-      const start = performance.now();
-      await peer.run(peerInputs);
-      const elapsedMs = performance.now() - start;
+      const elapsedMs = await peer.run(peerOutputs.timed);
       await sleep(settleMs);
       if (best && best.elapsedMs <= elapsedMs) {
-        await peer.dispose();
+        peer.dispose();
       } else {
-        await best?.peer.dispose();
+        best?.peer.dispose();
         best = { peer, graph: graph.name, output, elapsedMs };
       }
     } catch (error) {
-      await peer?.dispose();
+      peer?.dispose();
+      options.signal.throwIfAborted();
       failures.push(error);
     }
   }
