@@ -1,7 +1,7 @@
 // The addon, native/addon.cpp: where it comes from, and what it has. It is built for each platform, as a package of its own
 // that npm installs where it fits (optionalDependencies), and none where it does not.
 
-import { FlashMLAError } from '@flashmla/tensor';
+import { FlashMLAError, type TypedArray } from '@flashmla/tensor';
 
 /** An address of memory; 2^53 is beyond all that there is. */
 export type Address = number;
@@ -14,8 +14,8 @@ export interface Addon {
   /** 0 when there is no memory. */
   allocate(byteLength: number): Address;
   free(address: Address): void;
-  write(address: Address, elements: NodeJS.TypedArray): void;
-  read(address: Address, elements: NodeJS.TypedArray): void;
+  write(address: Address, elements: TypedArray): void;
+  read(address: Address, elements: TypedArray): void;
   /** @param reached called when a command that was asked for with `notifyAt` is done */
   open(architecture: number, threads: number, reached: () => void): EngineHandle;
   close(engine: EngineHandle): void;
