@@ -57,14 +57,26 @@ void gateProjection(const double* arguments, int64_t task, char* scratch) {
   }
   for (int64_t column = 0; column < rank; column += tileColumns) {
     const int64_t width = least<int64_t>(tileColumns, rank - column);
-    eachTile<tileRows>(count, [&](int64_t token, auto tile) {
-      constexpr int height = decltype(tile)::of;
-      f32v sum[height][tileVectors] = {};
-      multiply(RowMajor<float>{widened + token * features, features}, Panel<tileColumns>{panels + column * features}, features, sum);
-      for (int r = 0; r < height; r++) {
-        memcpy(out + (token + r) * rank + column, sum[r], static_cast<size_t>(width) * sizeof(float));
-      }
-    });
+    const auto project = [&](auto vectors) {
+      eachTile<tileRows>(count, [&](int64_t token, auto tile) {
+        constexpr int height = decltype(tile)::of;
+        f32v sum[height][decltype(vectors)::of] = {};
+        multiply(RowMajor<float>{widened + token * features, features}, Panel<tileColumns>{panels + column * features},
+                 features, sum);
+        for (int r = 0; r < height; r++) {
+          float* to = out + (token + r) * rank + column;
+          eachVector(
+              width, [&](int64_t i) { store(to + i, sum[r][i / lanes]); },
+              [&](int64_t i, int64_t left) { storePart(to + i, sum[r][i / lanes], left); });
+        }
+      });
+    };
+    // Real heads take 8 dimensions: half of a tile would be multiplied for nothing.
+    if (width <= lanes) {
+      project(Constant<1>{});
+    } else {
+      project(Constant<tileVectors>{});
+    }
   }
 }
 

@@ -92,12 +92,23 @@ FLASHMLA_INLINE void store(bfloat16* to, f32v v) {
 /** The first `count` < lanes elements, and zeros. */
 template <typename T>
 FLASHMLA_INLINE f32v loadPart(const T* from, int64_t count) {
+#if defined(__AVX512F__)
+  const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
+  if constexpr (sizeof(T) == 4) return bitsOf<f32v>(_mm512_maskz_loadu_ps(mask, from));
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
+  return bitsOf<f32v>(_mm512_slli_epi32(wide, 16));
+#endif
   T part[lanes] = {};
   memcpy(part, from, static_cast<size_t>(count) * sizeof(T));
   return load(part);
 }
 template <typename T>
 FLASHMLA_INLINE void storePart(T* to, f32v v, int64_t count) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), bitsOf<__m512>(v));
+  }
+#endif
   T part[lanes];
   store(part, v);
   memcpy(to, part, static_cast<size_t>(count) * sizeof(T));

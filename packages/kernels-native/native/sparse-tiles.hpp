@@ -48,6 +48,8 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
     columnKeys[columns] = static_cast<int32_t>(key);
     columnGroups[columns] = static_cast<int32_t>(group);
     values.set(columns, key);
+    // Rows of a list lie far apart: they are on their way while the scores are computed.
+    for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
     columns++;
   };
   if (groupRows > 0) groups.begin(head.groupCounts, groupRows);
