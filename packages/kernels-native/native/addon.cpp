@@ -220,13 +220,13 @@ napi_value skip(napi_env env, napi_callback_info info) {
 /** now(): milliseconds, by the clock that commands are timed with. */
 napi_value now(napi_env env, napi_callback_info) { return numberOf(env, nowMs()); }
 
-/** [{ name, supported, lanes, bfloat16Products, int8PerUnit, kernels: [names] }], the best first. */
+/** [{ name, supported, lanes, bfloat16Products, int8PerUnit, tiles, kernels: [names] }], the best first. */
 napi_value describeArchitectures(napi_env env) {
   napi_value list;
   napi_create_array(env, &list);
   for (int i = 0; i < architectureCount; i++) {
     const Architecture& architecture = architectures[i];
-    napi_value entry, supported, bfloat16Products, kernels;
+    napi_value entry, supported, bfloat16Products, tiles, kernels;
     napi_create_object(env, &entry);
     napi_get_boolean(env, architecture.supported(), &supported);
     napi_create_array(env, &kernels);
@@ -236,6 +236,8 @@ napi_value describeArchitectures(napi_env env) {
     napi_set_named_property(env, entry, "name", stringOf(env, architecture.name));
     napi_set_named_property(env, entry, "supported", supported);
     napi_get_boolean(env, architecture.traits->bfloat16Products, &bfloat16Products);
+    napi_get_boolean(env, architecture.traits->tiles, &tiles);
+    napi_set_named_property(env, entry, "tiles", tiles);
     napi_set_named_property(env, entry, "lanes", numberOf(env, architecture.traits->lanes));
     napi_set_named_property(env, entry, "bfloat16Products", bfloat16Products);
     napi_set_named_property(env, entry, "int8PerUnit", numberOf(env, architecture.traits->int8PerUnit));

@@ -18,15 +18,23 @@ constexpr int amxRows = 32;
 /** Units of a step. */
 constexpr int amxDepth = 16;
 
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1;
+  uint8_t startRow = 0;
+  uint8_t reserved[14] = {};
+  uint16_t rowBytes[16] = {};
+  uint8_t rows[16] = {};
+
+  FLASHMLA_INLINE void load() const {
+    // GCC's intrinsic says that 8 bytes are read: without this it drops the stores to the rest (seen in 12.2).
+    asm volatile("" : : "r"(this) : "memory");
+    _tile_loadconfig(this);
+  }
+};
+
 /** Sets the tiles for `rows` ≤ 32 rows of A: 0 to 3 are sums, 4 and 5 of A, 6 and 7 of B. */
 FLASHMLA_INLINE void configureTiles(int64_t rows) {
-  struct alignas(64) Configuration {
-    uint8_t palette = 1;
-    uint8_t startRow = 0;
-    uint8_t reserved[14] = {};
-    uint16_t rowBytes[16] = {};
-    uint8_t rows[16] = {};
-  } configuration;
+  TileConfiguration configuration;
   const uint8_t upper = static_cast<uint8_t>(least<int64_t>(rows, 16));
   const uint8_t lower = static_cast<uint8_t>(most<int64_t>(rows - 16, 1));
   const uint8_t tileRowCounts[8] = {upper, upper, lower, lower, upper, lower, amxDepth, amxDepth};
@@ -34,9 +42,7 @@ FLASHMLA_INLINE void configureTiles(int64_t rows) {
     configuration.rows[tile] = tileRowCounts[tile];
     configuration.rowBytes[tile] = 64;
   }
-  // GCC's intrinsic says that 8 bytes are read: without this it drops the stores to the rest (seen in 12.2).
-  asm volatile("" : : "r"(&configuration) : "memory");
-  _tile_loadconfig(&configuration);
+  configuration.load();
 }
 
 // GCC's intrinsics are macros that want the numbers of tiles as they are written.

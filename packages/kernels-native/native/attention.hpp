@@ -8,11 +8,15 @@
 //           groupValues [heads of a pass][groupRows][paddedDim] float, the sum of its values
 //           groupCounts [heads of a pass][2][groupRows] float, its present keys, and the logarithm of their number
 //
+// `tiled`: products go by AMX, on packed operands of the same size and its own layout (amx-attention.hpp), values among
+// them, and sums are [headDim][16].
+//
 // A pass is as many heads as are packed at once and then attended to, while what was packed is still in cache (see
 // ../src/kernels/attention.ts). Values are read where they lie, unless rows of headDim are no whole vectors.
 
 #pragma once
 
+#include "amx-attention.hpp"
 #include "matmul.hpp"
 #include "words.hpp"
 
@@ -26,6 +30,8 @@ constexpr int columnVectors = tileLanes / lanes;
 constexpr int64_t packChunk = 64;
 /** Rows of values are read in place by whole vectors; 16 elements are whole in every architecture. */
 constexpr int64_t valueMultiple = 16;
+/** Heads are tiled up to this. */
+constexpr int64_t maxTiledDim = 256;
 
 template <typename T>
 struct AttentionArguments {
@@ -39,6 +45,8 @@ struct AttentionArguments {
   const int32_t* keyOrder;
   const int32_t* queryOrder;
   float* packedKeys;
+  /** Where tiled: [heads of a pass][keyRows / 16][headDim][16]. */
+  bfloat16* packedValues;
   float* groupKeys;
   float* groupValues;
   float* groupCounts;
@@ -52,6 +60,7 @@ struct AttentionArguments {
   int64_t groupRows;
   /** Rows of packedKeys, a multiple of 16; 0 when keys are not packed. */
   int64_t keyRows;
+  int64_t tiled;
   /** The first head of this pass, counted through all batch entries; packed operands begin with it. */
   int64_t firstHead;
 
@@ -67,13 +76,14 @@ struct AttentionArguments {
     keyOrder = words.pointer<const int32_t>();
     queryOrder = words.pointer<const int32_t>();
     packedKeys = words.pointer<float>();
+    packedValues = words.pointer<bfloat16>();
     groupKeys = words.pointer<float>();
     groupValues = words.pointer<float>();
     groupCounts = words.pointer<float>();
     words.integers(heads, queries, keys, headDim);
     scale = words.number();
     words.integers(causal, queryBatch, queryHead, queryToken, keyBatch, keyHead, keyToken);
-    words.integers(tileQueries, blockKeys, slots, residualGroup, groups, groupRows, keyRows, firstHead);
+    words.integers(tileQueries, blockKeys, slots, residualGroup, groups, groupRows, keyRows, tiled, firstHead);
   }
 
   int64_t paddedDim() const { return roundUp(headDim, valueMultiple); }
@@ -94,6 +104,7 @@ struct Head {
   const int32_t* keyOrder;
   const int32_t* queryOrder;
   float* packedKeys;
+  bfloat16* packedValues;
   float* groupKeys;
   float* groupValues;
   float* groupCounts;
@@ -109,7 +120,8 @@ struct Head {
     mask = a.keyMask ? a.keyMask + batch * a.keys : nullptr;
     keyOrder = a.keyOrder ? a.keyOrder + row * a.keys : nullptr;
     queryOrder = a.queryOrder ? a.queryOrder + row * a.queries : nullptr;
-    packedKeys = a.packedKeys + index * a.keyRows * a.headDim;
+    packedKeys = a.packedKeys + index * a.keyRows * a.headDim / (a.tiled ? 2 : 1);
+    packedValues = a.packedValues + index * (a.tiled ? a.keyRows * a.headDim : 0);
     groupKeys = a.groupKeys + index * a.groupRows * a.headDim;
     groupValues = a.groupValues + index * a.groupRows * a.paddedDim();
     groupCounts = a.groupCounts + index * 2 * a.groupRows;
@@ -137,6 +149,9 @@ FLASHMLA_INLINE void packColumn(const T* row, int64_t headDim, float factor, flo
   for (int64_t i = 0; i < headDim; i++) panel[i * tileLanes + column] = factor * widen(row[i]);
 }
 
+/** A packed operand that AMX reads. */
+FLASHMLA_INLINE bfloat16* tilesOf(float* packed) { return reinterpret_cast<bfloat16*>(packed); }
+
 /** Packs the keys of packChunk positions of the key order; a task a chunk of a head. */
 template <typename T>
 void packKeys(const double* arguments, int64_t task, char*) {
@@ -146,6 +161,13 @@ void packKeys(const double* arguments, int64_t task, char*) {
   const int64_t start = task % chunks * packChunk;
   for (int64_t position = start; position < least(start + packChunk, a.keyRows); position++) {
     const int64_t key = head.keyAt(position);
+    if constexpr (hasTiles<T>) {
+      if (a.tiled) {
+        packKeyByTiles(key < 0 ? nullptr : head.keyRow(key), a.headDim, position, tilesOf(head.packedKeys));
+        packValueByTiles(key < 0 ? nullptr : head.valueRow(key), a.headDim, position, head.packedValues);
+        continue;
+      }
+    }
     float* panel = head.packedKeys + position / tileLanes * tileLanes * a.headDim;
     packColumn(key < 0 ? nullptr : head.keyRow(key), a.headDim, 1.0f, panel, position % tileLanes);
   }
@@ -159,14 +181,15 @@ FLASHMLA_INLINE void addRow(float* sum, const T* row, int64_t count) {
       [&](int64_t i, int64_t left) { storePart(sum + i, loadPart(sum + i, left) + loadPart(row + i, left), left); });
 }
 
-/** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float */
+/** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float, paddedDim float */
 template <typename T>
 void packGroups(const double* arguments, int64_t task, char* scratch) {
   const AttentionArguments<T> a(arguments);
   const Head<T> head(a, task / a.groupRows);
   const int64_t group = task % a.groupRows;
-  float* keySum = reinterpret_cast<float*>(scratch);
-  float* valueSum = head.groupValues + group * a.paddedDim();
+  Scratch memory(scratch);
+  float* keySum = memory.take<float>(a.headDim);
+  float* valueSum = a.tiled ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
   memset(keySum, 0, static_cast<size_t>(a.headDim) * sizeof(float));
   memset(valueSum, 0, static_cast<size_t>(a.paddedDim()) * sizeof(float));
   int64_t count = 0;
@@ -179,8 +202,24 @@ void packGroups(const double* arguments, int64_t task, char* scratch) {
   }
   head.groupCounts[group] = static_cast<float>(count);
   head.groupCounts[a.groupRows + group] = log(splat(static_cast<float>(count)))[0];
+  const float inverse = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+  if constexpr (hasTiles<T>) {
+    if (a.tiled) {
+      for (int64_t i = 0; i < a.headDim; i++) assign(tilesOf(head.groupKeys) + group * a.headDim + i, keySum[i] * inverse);
+      // Most of a group's sum is taken away again where most of it is selected: 8 bits of it are too few, 16 are not.
+      bfloat16* narrowed = reinterpret_cast<bfloat16*>(keySum);
+      for (int part = 0; part < 2; part++) {
+        for (int64_t i = 0; i < a.headDim; i++) {
+          assign(narrowed + i, valueSum[i]);
+          valueSum[i] -= widen(narrowed[i]);
+        }
+        packValueByTiles(narrowed, a.headDim, group, tilesOf(head.groupValues) + part * a.groupRows * a.headDim);
+      }
+      return;
+    }
+  }
   float* panel = head.groupKeys + group / tileLanes * tileLanes * a.headDim;
-  packColumn(keySum, a.headDim, count > 0 ? 1.0f / static_cast<float>(count) : 0.0f, panel, group % tileLanes);
+  packColumn(keySum, a.headDim, inverse, panel, group % tileLanes);
 }
 
 /** S[column][16]: what is done to a column is done to its vectors. */
@@ -197,6 +236,13 @@ FLASHMLA_INLINE void scaleColumn(float* column, float factor, float term) {
 }
 FLASHMLA_INLINE void subtractColumn(float* column, const float* other) {
   eachColumnVector([&](int i) { store(column + i, load(column + i) - load(other + i)); });
+}
+
+/** To bfloat16. */
+FLASHMLA_INLINE void roundColumn(float* column) {
+  eachColumnVector([&](int i) {
+    store(column + i, bitsOf<f32v>(__builtin_convertvector(narrow(load(column + i)), u32v) << 16));
+  });
 }
 
 /** The 16 queries of a tile, and what becomes of them. */
@@ -227,6 +273,12 @@ struct QueryTile {
     const AttentionArguments<T>& a = head.a;
     for (int64_t lane = 0; lane < tileLanes; lane++) {
       const T* row = start + lane < end ? head.queries + head.queryAt(start + lane) * a.queryToken : nullptr;
+      if constexpr (hasTiles<T>) {
+        if (a.tiled) {
+          packQueryByTiles(row, a.headDim, lane, tilesOf(queries));
+          continue;
+        }
+      }
       packColumn(row, a.headDim, a.scale, queries, lane);
     }
     memset(sums, 0, static_cast<size_t>(tileLanes * a.paddedDim()) * sizeof(float));
@@ -238,6 +290,13 @@ struct QueryTile {
   void score(const float* panels, int64_t count, float* scores) const {
     const int64_t headDim = head.a.headDim;
     for (int64_t panel = 0; panel < count; panel++) {
+#if defined(__AMX_TILE__)
+      if (hasTiles<T> && head.a.tiled) {
+        const bfloat16* keys = reinterpret_cast<const bfloat16*>(panels) + panel * tileLanes * headDim;
+        scoreByTiles(keys, tilesOf(queries), headDim, head.a.scale, scores + panel * tileLanes * tileLanes);
+        continue;
+      }
+#endif
       const float* keys = panels + panel * tileLanes * headDim;
       float* to = scores + panel * tileLanes * tileLanes;
       constexpr int keyRows = lanes == 16 ? 16 : lanes == 8 ? 4 : 6;
@@ -270,6 +329,15 @@ struct QueryTile {
       });
     }
   }
+
+#if defined(__AMX_TILE__)
+  /** The same by AMX, for whole blocks of 16 keys. `pairs` is memory for as many weights. */
+  template <typename ValuesOf>
+  void addTiles(const float* weights, ValuesOf valuesOf, int64_t blocks, bfloat16* pairs) const {
+    pairWeights(weights, blocks * amxKeys, pairs);
+    addValuesByTiles(valuesOf, blocks, pairs, head.a.headDim, sums);
+  }
+#endif
 
   /** Raises the maxima to those of `count` columns. */
   static void raiseMaxima(const float* scores, int64_t count, float* high) {
@@ -314,10 +382,21 @@ struct QueryTile {
     }
   }
 
+  /** From [headDim][16] to [16][headDim]. */
+  void transposeSums() const {
+#if defined(__AMX_TILE__)
+    const int64_t headDim = head.a.headDim;
+    float rows[tileLanes * maxTiledDim];
+    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, rows + i, headDim);
+    memcpy(sums, rows, static_cast<size_t>(tileLanes * headDim) * sizeof(float));
+#endif
+  }
+
   /** Divides the sums by the denominators and writes the rows, and lse = maximum + ln denominator. */
   void write() const {
     const AttentionArguments<T>& a = head.a;
     float logSums[tileLanes];
+    if (hasTiles<T> && a.tiled) transposeSums();
     eachColumnVector([&](int i) { store(logSums + i, load(maxima + i) + log(load(denominators + i))); });
     for (int64_t lane = 0; lane < end - start; lane++) {
       const int64_t query = head.queryAt(start + lane);

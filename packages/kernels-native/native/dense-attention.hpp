@@ -27,6 +27,15 @@ void rescale(const QueryTile<T>& tile, const float* raised) {
   for (float factor : factors) changed |= factor != 1;
   if (!changed) return;
   const int64_t paddedDim = tile.head.a.paddedDim();
+  if (hasTiles<T> && tile.head.a.tiled) {
+    for (int64_t i = 0; i < paddedDim; i++) {
+      eachColumnVector([&](int v) {
+        float* sum = tile.sums + i * tileLanes + v;
+        store(sum, load(sum) * load(factors + v));
+      });
+    }
+    return;
+  }
   for (int64_t lane = 0; lane < tileLanes; lane++) {
     float* row = tile.sums + lane * paddedDim;
     for (int64_t i = 0; i < paddedDim; i += lanes) store(row + i, load(row + i) * factors[lane]);
@@ -36,7 +45,7 @@ void rescale(const QueryTile<T>& tile, const float* raised) {
 /**
  * A task is a tile of 16 queries of a head.
  * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, denseChunk × 16 scores; denseChunk pointers, paddedDim T, and
- * denseChunk × paddedDim T where headDim is no multiple of 16
+ * denseChunk × paddedDim T where headDim is no multiple of 16; denseChunk × 16 bfloat16 where tiled
  */
 template <typename T>
 void denseAttention(const double* arguments, int64_t task, char* scratch) {
@@ -47,18 +56,23 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
   auto tile = QueryTile<T>::take(head, memory);
   float* scores = memory.take<float>(denseChunk * tileLanes);
   const auto values = ValueRows<T>::take(head, memory, denseChunk);
+#if defined(__AMX_TILE__)
+  bfloat16* pairs = memory.take<bfloat16>(a.tiled ? denseChunk * tileLanes : 0);
+  if (a.tiled) configureAttentionTiles();
+#endif
   const int64_t start = task % tiles * tileLanes;
   tile.begin(start, least(start + tileLanes, a.queries));
   int32_t limits[tileLanes];
   tile.causalLimits(limits);
 
   for (int64_t first = 0; first < a.keys; first += denseChunk) {
-    const int64_t count = least(denseChunk, a.keys - first);
+    // Rows of packed keys are a multiple of 16: those past the end are absent.
+    const int64_t count = least(denseChunk, a.tiled ? a.keyRows - first : a.keys - first);
     if (a.causal && first > tile.end - 1 + a.keys - a.queries) break;
-    tile.score(head.packedKeys + first * a.headDim, ceilDivide(count, tileLanes), scores);
+    tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
     for (int64_t c = 0; c < count; c++) {
       const int64_t key = head.keyAt(first + c);
-      values.set(c, key);
+      if (!a.tiled) values.set(c, key);
       if (key < 0) {
         fillColumn(scores + c * tileLanes, -infinity);
       } else if (a.causal) {
@@ -72,8 +86,18 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
     // A row that has seen nothing yet keeps −∞ as its maximum, but subtracts 0.
     QueryTile<T>::settle(raised);
     tile.exponentiate(scores, count, raised);
+#if defined(__AMX_TILE__)
+    if (a.tiled) {
+      const bfloat16* packed = head.packedValues + first * a.headDim;
+      tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
+      continue;
+    }
+#endif
     tile.addValues(scores, values.rows, count);
   }
+#if defined(__AMX_TILE__)
+  if (a.tiled) _tile_release();
+#endif
   tile.write();
 }
 

@@ -27,6 +27,8 @@ struct Traits {
   bool bfloat16Products;
   /** int8 in 32 bits of a packed operand. */
   int int8PerUnit;
+  /** Whether there is AMX. */
+  bool tiles;
 };
 
 /** All kernels, compiled for one instruction set; the same names in the same order in each. */

@@ -49,7 +49,7 @@ extern const int kernelCount;
 const int kernelCount = sizeof kernels / sizeof kernels[0];
 
 extern const Traits traits;
-const Traits traits = {lanes, FLASHMLA_BFLOAT16_PRODUCTS != 0, Int8::perUnit};
+const Traits traits = {lanes, FLASHMLA_BFLOAT16_PRODUCTS != 0, Int8::perUnit, hasTiles<bfloat16>};
 
 }  // namespace FLASHMLA_ARCHITECTURE
 }  // namespace flashmla

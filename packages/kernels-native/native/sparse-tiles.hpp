@@ -16,7 +16,8 @@ namespace FLASHMLA_ARCHITECTURE {
  * blockKeys rounded up to a multiple of 16,
  * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, (columns + groupRows) × 16 scores; slots + 1 int32 entries; columns
  * int32 keys, columns int32 groups; groupRows float and uint8; columns pointers, paddedDim T, and columns × paddedDim T
- * where headDim is no multiple of 16; groupRows pointers; columns × headDim float of gathered panels
+ * where headDim is no multiple of 16; groupRows pointers; columns × headDim float of gathered panels;
+ * (columns + groupRows) × 16 bfloat16 where tiled
  */
 template <typename T>
 void sparseTiles(const double* arguments, int64_t task, char* scratch) {
@@ -39,6 +40,10 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   const auto values = ValueRows<T>::take(head, memory, mostColumns);
   const float** groupValueRows = memory.take<const float*>(groupRows);
   float* gathered = memory.take<float>(inPlace ? 0 : mostColumns * a.headDim);
+#if defined(__AMX_TILE__)
+  bfloat16* pairs = memory.take<bfloat16>(a.tiled ? (mostColumns + groupRows) * tileLanes : 0);
+  if (a.tiled) configureAttentionTiles();
+#endif
 
   // Which columns there are: the same for all queries of the tile.
   const int32_t* list = a.indices + (head.row * tiles + task % tiles) * a.slots;
@@ -47,9 +52,11 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   const auto addColumn = [&](int64_t key, int64_t group) {
     columnKeys[columns] = static_cast<int32_t>(key);
     columnGroups[columns] = static_cast<int32_t>(group);
-    values.set(columns, key);
-    // Rows of a list lie far apart: they are on their way while the scores are computed.
-    for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
+    if (!a.tiled) {
+      values.set(columns, key);
+      // Rows of a list lie far apart: they are on their way while the scores are computed.
+      for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
+    }
     columns++;
   };
   if (groupRows > 0) groups.begin(head.groupCounts, groupRows);
@@ -86,8 +93,8 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
     tile.begin(start, least(start + tileLanes, tileEnd));
     if (inPlace) {
       for (int64_t e = 0; e < count; e++) {
-        tile.score(head.packedKeys + entries[e] * a.blockKeys * a.headDim, a.blockKeys / tileLanes,
-                   scores + e * a.blockKeys * tileLanes);
+        const int64_t at = entries[e] * a.blockKeys * a.headDim / (a.tiled ? 2 : 1);
+        tile.score(head.packedKeys + at, a.blockKeys / tileLanes, scores + e * a.blockKeys * tileLanes);
       }
     } else {
       tile.score(gathered, columns / tileLanes, scores);
@@ -126,14 +133,37 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
     if (groupRows > 0) {
       // From probabilities to the weights of the value rows: w = p/n for a group's sum, p − w for its selected keys.
       for (int64_t g = 0; g < groupRows; g++) {
-        if (groups.left[g] > 0) scaleColumn(groupScores + g * tileLanes, 1 / groups.left[g], 0);
+        if (groups.left[g] <= 0) continue;
+        scaleColumn(groupScores + g * tileLanes, 1 / groups.left[g], 0);
+        // As it will be multiplied: what is added for the group and taken away for its selected keys must be the same.
+        if (a.tiled) roundColumn(groupScores + g * tileLanes);
       }
       eachNamed([&](float* score, float* group) { subtractColumn(score, group); });
-      tile.addValues(groupScores, groupValueRows, groupRows);
     }
+#if defined(__AMX_TILE__)
+    if (a.tiled) {
+      const int64_t blockTiles = a.blockKeys / amxKeys;
+      const int64_t keyBlocks = columns / amxKeys;
+      // The groups' rows follow the keys' in S.
+      const auto valuesOf = [&](int64_t block) -> const bfloat16* {
+        if (block >= keyBlocks) return tilesOf(head.groupValues) + (block - keyBlocks) * amxKeys * a.headDim;
+        return head.packedValues + (entries[block / blockTiles] * blockTiles + block % blockTiles) * amxKeys * a.headDim;
+      };
+      tile.addTiles(scores, valuesOf, (columns + groupRows) / amxKeys, pairs);
+      const bfloat16* rest = tilesOf(head.groupValues) + groupRows * a.headDim;
+      addValuesByTiles([&](int64_t block) { return rest + block * amxKeys * a.headDim; }, groupRows / amxKeys,
+                       pairs + columns * tileLanes, a.headDim, tile.sums);
+      tile.write();
+      continue;
+    }
+#endif
+    tile.addValues(groupScores, groupValueRows, groupRows);
     tile.addValues(scores, values.rows, columns);
     tile.write();
   }
+#if defined(__AMX_TILE__)
+  if (a.tiled) _tile_release();
+#endif
 }
 
 }  // namespace FLASHMLA_ARCHITECTURE

@@ -60,6 +60,8 @@ export interface Architecture {
   readonly bfloat16Products: boolean;
   /** int8 in 32 bits of a packed operand: 4, or 2 where they are multiplied as int16. */
   readonly int8PerUnit: number;
+  /** Whether there is AMX. */
+  readonly tiles: boolean;
   readonly kernels: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export interface NativePlan extends Plan {
 }
 
 /** What plans depend on beside the problem. */
-export interface Traits extends Pick<Architecture, 'lanes' | 'bfloat16Products' | 'int8PerUnit'> {
+export interface Traits extends Pick<Architecture, 'lanes' | 'bfloat16Products' | 'int8PerUnit' | 'tiles'> {
   readonly threads: number;
 }
 

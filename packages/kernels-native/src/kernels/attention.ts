@@ -8,12 +8,13 @@ import {
   type Problem,
   type Refusal,
 } from '@flashmla/tensor';
-import { type Argument, roundUp, type Step } from '../plan.ts';
+import { type Argument, roundUp, type Step, type Traits } from '../plan.ts';
 
 /** Queries of a tile, and keys of a packed panel. */
 export const TILE = 16;
 /** Key positions a task of packKeys covers. */
 const PACK_CHUNK = 64;
+const MAX_TILED_DIM = 256;
 /** Tiles keep rows of queries and of sums for themselves; there is no reason for wider heads than any model has. */
 const MAX_HEAD_DIM = 1024;
 
@@ -35,7 +36,13 @@ export interface PackedRows {
   keyRows: number;
   groups: number;
   groupRows: number;
+  /** Whether products go by AMX: native/amx-attention.hpp. */
+  tiled: boolean;
 }
+
+/** Whether AMX takes the heads as they are: in bfloat16, of a multiple of 32 features. */
+export const fitsTiles = (p: AttentionDimensions, { tiles }: Pick<Traits, 'tiles'>): boolean =>
+  tiles && p.dtype === 'bfloat16' && p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM;
 
 /**
  * Packed bytes of a pass. Its heads are packed, then attended to, before the next pass packs over them: the packed
@@ -46,6 +53,7 @@ const PASS_BYTES = 4 * 2 ** 20;
 export const paddedDim = (headDim: number): number => roundUp(headDim, TILE);
 
 const packedHeadBytes = ({ headDim }: AttentionDimensions, { keyRows, groupRows }: PackedRows): number =>
+  // Where tiled, keys and values in half the bytes each.
   4 * (keyRows + groupRows) * headDim + 4 * groupRows * (paddedDim(headDim) + 2);
 
 /** Heads of a pass, the last one's may be fewer. */
@@ -83,19 +91,20 @@ function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, first
   const key = headsStrides(p.layout, p.heads, p.keys, p.headDim);
   return [
     ...['query', 'key', 'value', 'keyMask', 'output', 'lse', 'indices', 'keyOrder', 'queryOrder'],
-    ...['packedKeys', 'groupKeys', 'groupValues', 'groupCounts'],
+    ...['packedKeys', 'packedValues', 'groupKeys', 'groupValues', 'groupCounts'],
     ...[p.heads, p.queries, p.keys, p.headDim, p.scale, Number(p.causal)],
     ...[query.batch, query.head, query.token, key.batch, key.head, key.token],
     ...[cut.tileQueries, cut.blockKeys, cut.slots, cut.residualGroup, rows.groups, rows.groupRows, rows.keyRows],
-    firstHead,
+    ...[Number(rows.tiled), firstHead],
   ];
 }
 
 export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
   const heads = passHeads(p, rows);
-  const { keyRows, groupRows } = rows;
+  const { keyRows, groupRows, tiled } = rows;
+  const keyBytes = (tiled ? 2 : 4) * heads * keyRows * p.headDim;
   return {
-    ...(keyRows > 0 && { packedKeys: 4 * heads * keyRows * p.headDim }),
+    ...(keyRows > 0 && { packedKeys: keyBytes, ...(tiled && { packedValues: keyBytes }) }),
     ...(groupRows > 0 && {
       groupKeys: 4 * heads * groupRows * p.headDim,
       groupValues: 4 * heads * groupRows * paddedDim(p.headDim),

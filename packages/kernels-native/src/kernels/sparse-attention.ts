@@ -5,6 +5,7 @@ import { ceilDivide, type SparseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, piecesBytes, roundUp, suffixOf } from '../plan.ts';
 import {
   attentionSteps,
+  fitsTiles,
   packedBuffers,
   paddedDim,
   refusesHeadDim,
@@ -15,12 +16,13 @@ import {
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
   refuses: refusesHeadDim,
-  plan(p) {
+  plan(p, traits) {
     const lists = p.tileQueries === 1;
     const inPlace = !lists && p.blockKeys % TILE === 0;
     const groups = p.residualGroup > 0 ? ceilDivide(p.keys, p.residualGroup) : 0;
     const groupRows = roundUp(groups, TILE);
-    const rows = { keyRows: inPlace ? roundUp(p.keys, p.blockKeys) : 0, groups, groupRows };
+    const tiled = inPlace && fitsTiles(p, traits);
+    const rows = { keyRows: inPlace ? roundUp(p.keys, p.blockKeys) : 0, groups, groupRows, tiled };
     const blocks = ceilDivide(p.keys, p.blockKeys);
     const slots = Math.min(p.slots, blocks);
     const columns = roundUp(slots * p.blockKeys, TILE);
@@ -47,6 +49,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
         ...valuePieces(p, columns),
         8 * groupRows,
         ...(lists || inPlace ? [] : [4 * columns * p.headDim]),
+        ...(tiled ? [2 * (columns + groupRows) * TILE] : []),
       ),
       usefulMultiplyAdds:
         p.batch * p.heads * queries * (Math.min(p.keys, slots * p.blockKeys) + groups) * 2 * p.headDim,
