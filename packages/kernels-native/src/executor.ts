@@ -28,7 +28,7 @@ export class Executor {
   readonly #groups = new WeakMap<AbortSignal, number>();
   /** The first command that was skipped because its signal had aborted, for each signal. */
   readonly #skipped = new WeakMap<AbortSignal, number>();
-  readonly #closed = new AbortController();
+  #closed = false;
   #waiting: Waiter[] = [];
   #lastGroup = 0;
   #submitted = 0;
@@ -47,7 +47,7 @@ export class Executor {
 
   /** Commands known to be finished; the main thread may write where only those have been. */
   get completed(): number {
-    return this.#closed.signal.aborted ? this.#submitted : this.#addon.completed(this.#engine);
+    return this.#closed ? this.#submitted : this.#addon.completed(this.#engine);
   }
 
   /**
@@ -79,7 +79,7 @@ export class Executor {
 
   /** Resolves when everything submitted so far is done. */
   async finish(): Promise<void> {
-    if (this.#closed.signal.aborted) throw disposed();
+    if (this.#closed) throw disposed();
     const until = this.#submitted;
     if (this.completed >= until) return;
     await new Promise<void>((resolve, reject) => {
@@ -90,14 +90,14 @@ export class Executor {
   }
 
   dispose(): void {
-    this.#closed.abort();
+    this.#closed = true;
     this.#addon.close(this.#engine);
     for (const { reject } of this.#waiting.splice(0)) reject(disposed());
   }
 
   /** Resolves those whose commands are done. */
   #settle(): void {
-    if (this.#closed.signal.aborted || this.#waiting.length === 0) return;
+    if (this.#closed || this.#waiting.length === 0) return;
     const { completed } = this;
     const ready = this.#waiting.filter(({ until }) => until <= completed);
     this.#waiting = this.#waiting.filter(({ until }) => until > completed);
@@ -117,12 +117,20 @@ export class Executor {
     if (known !== undefined) return known;
     const group = ++this.#lastGroup;
     this.#groups.set(signal, group);
+    // A signal may live much longer than this, or this than many signals: neither keeps the other.
+    const executor = new WeakRef(this);
     const skip = () => {
-      const first = this.#addon.skip(this.#engine, group);
-      if (first > 0) this.#skipped.set(signal, first);
+      const living = executor.deref();
+      if (living) living.#skip(signal, group);
     };
-    signal.addEventListener('abort', skip, { once: true, signal: this.#closed.signal });
+    signal.addEventListener('abort', skip, { once: true });
     return group;
+  }
+
+  #skip(signal: AbortSignal, group: number): void {
+    if (this.#closed) return;
+    const first = this.#addon.skip(this.#engine, group);
+    if (first > 0) this.#skipped.set(signal, first);
   }
 }
 
