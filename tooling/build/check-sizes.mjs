@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 
 const budgets = {
-  '@flashmla/tensor': 16,
+  '@flashmla/tensor': 17,
   '@flashmla/kernels-cpu': 32,
   '@flashmla/kernels-webgpu': 28,
   '@flashmla/kernels-webgl': 23,
