@@ -1,7 +1,7 @@
 // The instruction sets that kernels are compiled for, by platform: the name of their namespace, and the compiler's flags.
 // native/architectures.cpp finds out which of them a CPU has.
 
-const avx2 = ['-mavx2', '-mfma', '-mf16c', '-mbmi2'];
+const avx2 = ['-mavx2', '-mfma', '-mf16c', '-mbmi', '-mbmi2', '-mpopcnt'];
 const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mprefer-vector-width=512'];
 const avx512vnni = [...avx512, '-mavx512vnni'];
 const avx512bf16 = [...avx512vnni, '-mavx512bf16'];

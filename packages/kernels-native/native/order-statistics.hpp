@@ -17,10 +17,17 @@ FLASHMLA_INLINE int32_t orderedKey(float value) {
 /** The float of an ordered key. */
 FLASHMLA_INLINE float orderedValue(int32_t key) { return bitsOf<float>(key ^ ((key >> 31) & 0x7fffffff)); }
 
-FLASHMLA_INLINE int32_t sumLanes(i32v x) {
-  int32_t sum = 0;
-  for (int i = 0; i < lanes; i++) sum += x[i];
-  return sum;
+/** A bit for each lane of a comparison. */
+FLASHMLA_INLINE uint32_t maskBits(i32v mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(bitsOf<__m512i>(mask));
+#elif defined(__AVX2__)
+  return static_cast<uint32_t>(_mm256_movemask_ps(bitsOf<__m256>(mask)));
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < lanes; i++) bits |= static_cast<uint32_t>(mask[i] & 1) << i;
+  return bits;
+#endif
 }
 
 /** Words that lists of keys and scores need beyond their end: they are filled up to a whole vector. */
@@ -51,9 +58,10 @@ inline int32_t kthSmallest(int32_t* keys, int64_t count, int64_t k) {
   while (low < high) {
     const int32_t middle =
         static_cast<int32_t>(static_cast<int64_t>(low) + ((static_cast<int64_t>(high) - static_cast<int64_t>(low)) >> 1));
-    i32v counts = {};
-    for (int64_t i = 0; i < whole; i += lanes) counts -= loadVector<i32v>(keys + i) <= middle;
-    const int64_t below = sumLanes(counts);
+    int64_t below = 0;
+    for (int64_t i = 0; i < whole; i += lanes) {
+      below += __builtin_popcount(maskBits(loadVector<i32v>(keys + i) <= middle));
+    }
     if (below == k) return middle;
     if (below < k) {
       low = middle + 1;
@@ -133,19 +141,20 @@ inline int64_t takeLargest(float* scores, const int32_t* numbers, int64_t count,
   float bound = most(leastOfLargest(scores, whole, count, wanted, candidates.keys), -__FLT_MAX__);
   int64_t found = 0;
   for (int64_t start = 0; start < whole; start += lanes) {
-    const i32v passing = load(scores + start) >= splat(bound);
-    if (sumLanes(passing) == 0) continue;
+    uint32_t passing = maskBits(load(scores + start) >= splat(bound));
+    if (passing == 0) continue;
     if (found + lanes > room) {
       // Too many equals. What comes later must be larger than the worst of the best so far.
       const int32_t worst = keepSmallest(candidates.keys, candidates.numbers, found, wanted);
       found = wanted;
       bound = most(orderedValue(~(worst - 1)), -__FLT_MAX__);
     }
-    for (int i = 0; i < lanes; i++) {
-      const float score = scores[start + i];
-      candidates.keys[found] = ~orderedKey(score);
-      candidates.numbers[found] = numbers ? numbers[start + i] : static_cast<int32_t>(start + i);
-      found += score >= bound;
+    for (; passing != 0; passing &= passing - 1) {
+      const int64_t i = start + __builtin_ctz(passing);
+      if (scores[i] < bound) continue;
+      candidates.keys[found] = ~orderedKey(scores[i]);
+      candidates.numbers[found] = numbers ? numbers[i] : static_cast<int32_t>(i);
+      found++;
     }
   }
   if (found <= wanted) return found;
