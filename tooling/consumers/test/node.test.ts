@@ -27,7 +27,7 @@ describe('an app in Node', () => {
     expect(result.device.description).toContain(`Node.js ${process.versions.node}`);
   });
 
-  test.each(['native', 'webgpu'] as const)('it runs on %s', async (wanted, { skip }) => {
+  test.for(['native', 'webgpu'] as const)('it runs on %s', async (wanted, { skip }) => {
     const { backends } = (await project.json('npx flashmla doctor --json')) as Doctor;
     const { device, reason } = backends.find(({ name }) => name === wanted)!;
     if (device === undefined) {
