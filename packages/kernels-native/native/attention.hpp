@@ -342,9 +342,14 @@ struct QueryTile {
   /** Raises the maxima to those of `count` columns. */
   static void raiseMaxima(const float* scores, int64_t count, float* high) {
     eachColumnVector([&](int i) {
-      f32v highest = load(high + i);
-      for (int64_t c = 0; c < count; c++) highest = larger(highest, load(scores + c * tileLanes + i));
-      store(high + i, highest);
+      // Four at a time: one waits for its result.
+      f32v highest[4] = {load(high + i), splat(-infinity), splat(-infinity), splat(-infinity)};
+      int64_t c = 0;
+      for (; c + 4 <= count; c += 4) {
+        for (int k = 0; k < 4; k++) highest[k] = larger(highest[k], load(scores + (c + k) * tileLanes + i));
+      }
+      for (; c < count; c++) highest[0] = larger(highest[0], load(scores + c * tileLanes + i));
+      store(high + i, larger(larger(highest[0], highest[1]), larger(highest[2], highest[3])));
     });
   }
 

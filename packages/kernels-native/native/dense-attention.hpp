@@ -70,13 +70,18 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
     const int64_t count = least(denseChunk, a.tiled ? a.keyRows - first : a.keys - first);
     if (a.causal && first > tile.end - 1 + a.keys - a.queries) break;
     tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
-    for (int64_t c = 0; c < count; c++) {
-      const int64_t key = head.keyAt(first + c);
-      if (!a.tiled) values.set(c, key);
-      if (key < 0) {
-        fillColumn(scores + c * tileLanes, -infinity);
-      } else if (a.causal) {
-        tile.hide(scores + c * tileLanes, key, limits);
+    if (!a.causal && !head.mask && first + count <= a.keys) {
+      // All are there: nothing has to be looked at singly.
+      for (int64_t c = 0; c < count && !a.tiled; c++) values.set(c, first + c);
+    } else {
+      for (int64_t c = 0; c < count; c++) {
+        const int64_t key = head.keyAt(first + c);
+        if (!a.tiled) values.set(c, key);
+        if (key < 0) {
+          fillColumn(scores + c * tileLanes, -infinity);
+        } else if (a.causal) {
+          tile.hide(scores + c * tileLanes, key, limits);
+        }
       }
     }
     float raised[tileLanes];

@@ -130,8 +130,16 @@ FLASHMLA_INLINE void eachVector(int64_t count, Whole whole, Part part) {
 
 FLASHMLA_INLINE f32v multiplyAdd(f32v a, f32v b, f32v c) { return a * b + c; }
 FLASHMLA_INLINE f32v select(i32v mask, f32v yes, f32v no) { return mask ? yes : no; }
-/** `a` where b is NaN, and where they are equal. */
-FLASHMLA_INLINE f32v larger(f32v a, f32v b) { return a < b ? b : a; }
+/** `a` where b is NaN, and where they are equal: what x86 gives for (b, a), and compilers do not see in a < b ? b : a. */
+FLASHMLA_INLINE f32v larger(f32v a, f32v b) {
+#if defined(__AVX512F__)
+  return bitsOf<f32v>(_mm512_max_ps(bitsOf<__m512>(b), bitsOf<__m512>(a)));
+#elif defined(__AVX2__)
+  return bitsOf<f32v>(_mm256_max_ps(bitsOf<__m256>(b), bitsOf<__m256>(a)));
+#else
+  return a < b ? b : a;
+#endif
+}
 FLASHMLA_INLINE f32v smaller(f32v a, f32v b) { return b < a ? b : a; }
 FLASHMLA_INLINE f32v magnitude(f32v x) { return bitsOf<f32v>(bitsOf<i32v>(x) & 0x7fffffff); }
 
