@@ -32,7 +32,7 @@ describe('flashmla bench', slow, () => {
   ])('times all implementations of $subject side by side', async ({ subject, batch, lengths, peers }) => {
     const sizes = ['--tokens', lengths, '--batch', batch, '--k', '16', '--threads', '1'];
     const { machine, results } = await flashmlaJson<ResultsFile>(
-      ...['bench', subject, ...sizes, '--peers', peers, '--model', model],
+      ...['bench', subject, ...sizes, '--peers', peers, '--model', model, '--backend', 'cpu'],
     );
     expect(machine).toMatchObject({ node: process.version, threads: 1, backend: 'cpu' });
     expect(Object.keys(machine.versions)).toEqual(['flashmla', 'v8', 'onnxruntime-web', 'onnxruntime-node']);

@@ -19,12 +19,25 @@ interface ProfileJson {
 }
 
 const folder = useFolder();
+const onCpu = ['--backend', 'cpu'];
 const opsOf = ({ ops }: ProfileJson) => new Set(ops.map(({ op }) => op));
 
 describe('flashmla profile', slow, () => {
   it('times the ops of a dense pass, and writes its trace', async () => {
     const trace = join(folder.path(), 'trace.json');
-    const args = ['--model', model, '--tokens', '200', '--attention', 'dense', '--threads', '2', '--trace', trace];
+    const args = [
+      '--model',
+      model,
+      '--tokens',
+      '200',
+      '--attention',
+      'dense',
+      '--threads',
+      '2',
+      '--trace',
+      trace,
+      ...onCpu,
+    ];
     const json = await flashmlaJson<ProfileJson>('profile', ...args);
     expect(json).toMatchObject({
       backend: 'cpu',
@@ -58,7 +71,7 @@ describe('flashmla profile', slow, () => {
   });
 
   it('times the ops of a sparse pass, its gates fitted before', async () => {
-    const json = await flashmlaJson<ProfileJson>('profile', '--model', model, '--tokens', '150', '--k', '24');
+    const json = await flashmlaJson<ProfileJson>('profile', '--model', model, '--tokens', '150', '--k', '24', ...onCpu);
     expect(json).toMatchObject({ attention: 'sparse', k: 24, tokens: 150 });
     const kinds = opsOf(json);
     for (const op of ['gate-projection', 'content-order', 'select-top-k', 'sparse-attention'] as const) {
@@ -71,7 +84,7 @@ describe('flashmla profile', slow, () => {
 
   it('prints a table with the roofline and what no op explains', async () => {
     const file = await folder.write('text.txt', 'A warm, funny and beautifully acted film.');
-    const { code, stdout, stderr } = await flashmla('profile', '--model', model, '--file', file);
+    const { code, stdout, stderr } = await flashmla('profile', '--model', model, '--file', file, ...onCpu);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     // K covers so short a text.
     expect(stdout).toMatch(/^dense attention, \d+ tokens, on cpu: /);

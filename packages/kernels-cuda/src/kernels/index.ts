@@ -3,6 +3,7 @@
 import {
   byteSize,
   elementCount,
+  floatDTypes,
   inputSpecs,
   type OpName,
   oneVariant,
@@ -10,6 +11,7 @@ import {
   type Problem,
   type ProblemOf,
   type Refusal,
+  refusesDType,
 } from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
 import { blockPool } from './block-pool.ts';
@@ -37,8 +39,10 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
-  const refused = (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits);
-  return refused ?? tooLarge(problem, traits);
+  const refusedDType = refusesDType('CUDA kernels', problem, floatDTypes);
+  return (
+    refusedDType ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem, traits) ?? tooLarge(problem, traits)
+  );
 }
 
 /** The ways to run a problem, the default first. */

@@ -7,6 +7,7 @@ import { denseAttentionCases } from './dense-attention.ts';
 import { embeddingCases } from './embedding.ts';
 import { gateProjectionCases } from './gate-projection.ts';
 import { halfCases } from './half.ts';
+import { int8Cases } from './int8.ts';
 import { layerNormCases } from './layer-norm.ts';
 import { linearCases } from './linear.ts';
 import { paddingCases } from './padding.ts';
@@ -14,10 +15,10 @@ import { selectSlotsCases } from './select-slots.ts';
 import { selectTopKCases } from './select-top-k.ts';
 import { sparseAttentionCases } from './sparse-attention.ts';
 
-/** Every op × case, in float32 and in half precision. Inputs are made only when a case is run. */
+/** Every op × case, in float32 and in half precision, and linear in int8. Inputs are made only when a case is run. */
 export function conformanceCases(): Case[] {
   const cases = float32Cases();
-  return [...cases, ...halfCases(cases)];
+  return [...cases, ...halfCases(cases), ...int8Cases()];
 }
 
 function float32Cases(): Case[] {
