@@ -122,6 +122,7 @@ export async function project(
     bias: bias !== undefined,
     activation: 'none',
     dtype,
+    ...(weight.quantization && { quantization: weight.quantization }),
   };
   const program = await backend.prepare(problem);
   const output = backend.allocate(shape, dtype);

@@ -1,7 +1,7 @@
 // @flashmla/backend: which backends are installed and work here, the best of them, what was measured on it or profiled, and
 // tuning.
 
-import type { Backend, FloatDType } from '@flashmla/tensor';
+import type { Backend, Precision } from '@flashmla/tensor';
 import { backends } from './backends.ts';
 import { checkComputesWith } from './check-dtype.ts';
 import { type BackendReport, probe } from './probe.ts';
@@ -34,7 +34,7 @@ export function selectBackend(options: SelectOptions = {}): Promise<Backend> {
  * Raises FlashMLAError 'unsupported' unless `backend` computes in `dtype`: which backend here does, and what to do.
  * float32 is what every backend computes in.
  */
-export function checkComputes(backend: Backend, dtype: FloatDType): Promise<void> {
+export function checkComputes(backend: Backend, dtype: Precision): Promise<void> {
   return checkComputesWith(probeBackends, backend, dtype);
 }
 

@@ -4,8 +4,8 @@ import {
   type Backend,
   type BackendName,
   FlashMLAError,
-  type FloatDType,
   type OpenOptions,
+  type Precision,
   whoComputesIn,
 } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
@@ -19,12 +19,12 @@ export type Usable = Required<Candidate>;
 
 export class Search {
   readonly openOptions: OpenOptions;
-  readonly #dtype: FloatDType;
+  readonly #dtype: Precision;
   readonly #reports = new Map<BackendName, BackendReport>();
   readonly #errors: unknown[] = [];
 
   /** @param dtype what does not compute in it is passed over */
-  constructor(openOptions: OpenOptions, dtype: FloatDType) {
+  constructor(openOptions: OpenOptions, dtype: Precision) {
     this.openOptions = openOptions;
     this.#dtype = dtype;
   }

@@ -1,6 +1,6 @@
 // Opening the best backend: the one that is asked for, or else the fastest, as it was measured on this device.
 
-import { type Backend, describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
+import { type Backend, describeValue, FlashMLAError, type Precision } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
 import { checkDType } from './check-dtype.ts';
 import { remember } from './explain.ts';
@@ -16,7 +16,7 @@ export interface SelectOptions extends Preference {
   /** Threads that compute, for backends that have them; default: the cores there are. */
   threads?: number;
   /** What is to be computed in: a backend that can't is passed over, unless it is required. Default 'float32'. */
-  dtype?: FloatDType;
+  dtype?: Precision;
   /** Length of the inputs to come: a GPU often wins only on long ones. Default 512. */
   tokens?: number;
 }

@@ -41,10 +41,10 @@ describe('checkComputes', () => {
       'No backend that is installed here can; others do: WebGPU on most GPUs, CUDA. Leave dtype out for float32.',
     );
     await expect(checkComputesWith(async () => [], backend('float16'), 'bfloat16')).rejects.toThrow(
-      'No backend that is installed here can; others do: CUDA. Leave dtype out for float32.',
+      'No backend that is installed here can; others do: native kernels in Node, CUDA. Leave dtype out for float32.',
     );
     await expect(checkComputesWith(async () => [], backend(), 'float8' as FloatDType)).rejects.toThrow(
-      "dtype is 'float8'; supported: float32, float16, bfloat16. Leave it out for float32.",
+      "dtype is 'float8'; supported: float32, float16, bfloat16, int8. Leave it out for float32.",
     );
   });
 });

@@ -8,11 +8,11 @@ describe('probeBackends', () => {
   it('reports all five, also those whose package is not there', async () => {
     const reports = await probeBackends();
     expect(reports.map(({ name }) => name)).toEqual(['cpu', 'native', 'cuda', 'webgpu', 'webgl']);
-    expect(reports.find(({ name }) => name === 'native')).toEqual({
-      name: 'native',
+    expect(reports.find(({ name }) => name === 'cuda')).toEqual({
+      name: 'cuda',
       installed: false,
       available: false,
-      reason: 'not installed: npm i @flashmla/kernels-native',
+      reason: 'not installed: npm i @flashmla/kernels-cuda',
     });
     expect(reports.find(({ name }) => name === 'cpu')!.installed).toBe(true);
   });

@@ -142,7 +142,7 @@ describe('selectBackend', () => {
   });
 
   it('says of a real package that is not installed how to get it', async () => {
-    const error = await failureOf(selectBackend({ require: 'native' }));
-    expect(error.message).toContain('native: not installed: npm i @flashmla/kernels-native');
+    const error = await failureOf(selectBackend({ require: 'cuda' }));
+    expect(error.message).toContain('cuda: not installed: npm i @flashmla/kernels-cuda');
   });
 });

@@ -2,7 +2,7 @@
 
 import type { GateName } from '@flashmla/gating';
 import type { SwapOptions } from '@flashmla/model-swap';
-import { type BackendName, type FloatDType, floatDTypes } from '@flashmla/tensor';
+import { type BackendName, type Precision, precisions } from '@flashmla/tensor';
 import type { Option, Options, Values } from './command.ts';
 import { badInput } from './errors.ts';
 
@@ -48,11 +48,11 @@ export const kOption = {
 export const dtypeOption = {
   type: 'string',
   value: 'DTYPE',
-  description: `what weights and activations are kept in: ${floatDTypes.join(', ')}; default: float32`,
+  description: `what weights and activations are kept in: ${precisions.join(', ')} (linear weights in int8); default: float32`,
 } as const satisfies Option;
 
-export const parseDType = (given: string | undefined): FloatDType =>
-  given === undefined ? 'float32' : parseChoice('dtype', given, floatDTypes);
+export const parseDType = (given: string | undefined): Precision =>
+  given === undefined ? 'float32' : parseChoice('dtype', given, precisions);
 
 /** The backend that is required; undefined for 'auto'. */
 export function parseBackend(given: string | undefined): BackendName | undefined {

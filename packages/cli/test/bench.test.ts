@@ -32,7 +32,7 @@ describe('flashmla bench', slow, () => {
   ])('times all implementations of $subject side by side', async ({ subject, batch, lengths, peers }) => {
     const sizes = ['--tokens', lengths, '--batch', batch, '--k', '16', '--threads', '1'];
     const { machine, results } = await flashmlaJson<ResultsFile>(
-      ...['bench', subject, ...sizes, '--peers', peers, '--model', model],
+      ...['bench', subject, ...sizes, '--peers', peers, '--model', model, '--backend', 'cpu'],
     );
     expect(machine).toMatchObject({ node: process.version, threads: 1, backend: 'cpu' });
     expect(Object.keys(machine.versions)).toEqual(['flashmla', 'v8', 'onnxruntime-web', 'onnxruntime-node']);
@@ -57,20 +57,25 @@ describe('flashmla bench', slow, () => {
 
   it('writes what it prints as JSON, with the command', async () => {
     const out = join(folder.path(), 'results.json');
-    const { code } = await flashmla('bench', 'attention', '--tokens', '32', '--model', model, '--out', out);
+    const args = ['attention', '--tokens', '32', '--attention', 'sparse', '--model', model];
+    const { code } = await flashmla('bench', ...args, '--out', out);
     expect(code).toBe(0);
     const { command, subject, dtype, results } = parseResults(await readFile(out, 'utf8'), out);
     expect({ command, subject, dtype }).toEqual({
-      command: `flashmla bench attention --tokens 32 --model ${model}`,
+      command: `flashmla bench ${args.join(' ')}`,
       subject: 'attention',
       dtype: 'float32',
     });
-    expect(results).toHaveLength(2);
+    expect(results.map(({ implementation, outcome }) => `${implementation} ${outcome}`)).toEqual([
+      'flashmla-sparse timed',
+    ]);
   });
 
   it('says what can not be measured', async () => {
     const attention = ['bench', 'attention', '--tokens', '32', '--model', model];
     expect(await failureOf(...attention, '--peers', 'ort-web-int8')).toMatch(/attention has no weights to quantize/);
+    const sparsePeers = ['--attention', 'sparse', '--peers', 'ort-node'];
+    expect(await failureOf(...attention, ...sparsePeers)).toMatch(/compared with dense; leave one out/);
     expect(await failureOf(...attention, '--batch', '2')).toMatch(/attention alone is measured with one text/);
     expect(await failureOf('bench', 'model', '--tokens', '9999', '--model', model)).toMatch(
       /9999 tokens .* at most \d+/,
@@ -98,6 +103,7 @@ describe('compare', slow, () => {
     await using files = new GraphFiles();
     return await compare(workload, {
       ...{ backend, batch: 1, tokens, k: 8, threads: 1, limitMs: 60_000, dtype: 'float32', files, versions: {} },
+      own: ['flashmla-sparse', 'flashmla-dense'],
       peers: [{ name: 'onnxruntime-node', precision: 'float32' }],
       signal: new AbortController().signal,
       progress: () => {},
@@ -145,7 +151,8 @@ describe('compare', slow, () => {
     const { results } = await measure(
       subject,
       {
-        ...{ backend, batches: [1], lengths: [2048, 4096], k: 8, threads: 1, dtype: 'float32', limitMs: 20, signal },
+        ...{ backend, batches: [1], lengths: [4096, 8192], k: 8, threads: 1, dtype: 'float32', limitMs: 100, signal },
+        own: ['flashmla-sparse', 'flashmla-dense'],
         peers: [{ name: 'onnxruntime-node', precision: 'float32' }],
         progress: new ProgressLine(process.stderr),
         script: peerScript,
@@ -153,14 +160,16 @@ describe('compare', slow, () => {
       async () => {},
     );
     const outcomes = results.map(({ implementation, outcome, tokens }) => `${implementation} ${tokens} ${outcome}`);
-    expect(outcomes).toContain('flashmla-dense 2048 time-limit');
-    expect(outcomes).toContain('onnxruntime-node 2048 time-limit');
-    expect(results.find(({ outcome }) => outcome === 'time-limit')!.error).toMatch(/longer than the 0.02 s of --limit/);
-    const later = results.filter((row) => row.tokens === 4096 && row.implementation !== 'flashmla-sparse');
+    expect(outcomes).toContain('flashmla-dense 4096 time-limit');
+    expect(outcomes).toContain('onnxruntime-node 4096 time-limit');
+    expect(results.find(({ outcome }) => outcome === 'time-limit')!.error).toMatch(
+      /longer than the 0\.[12] s of --limit/,
+    );
+    const later = results.filter((row) => row.tokens === 8192 && row.implementation !== 'flashmla-sparse');
     for (const { outcome, error } of later) {
       expect({ outcome, error }).toEqual({
         outcome: 'time-limit',
-        error: '[flashmla] not run: it failed at 2048 tokens already, see there',
+        error: '[flashmla] not run: it failed at 4096 tokens already, see there',
       });
     }
   });

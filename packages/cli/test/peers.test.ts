@@ -3,17 +3,21 @@
 import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { provider } from '@flashmla/kernels-cpu';
+import { loadModel, readModel } from '@flashmla/model-swap';
 import { randomNormal, randomSource } from '@flashmla/tensor';
 import {
   attentionModel,
   encoderModel,
   type LayerWeights,
   type LinearWeights,
+  ModelWorkloads,
   type NormWeights,
   type PeerName,
   randomLayer,
 } from '@flashmla/workloads';
 import { describe, expect, it } from 'vitest';
+import { filesOf, tinyBert, tinyDistilbert, tinyRoberta } from '../../model-swap/test/support/tiny-models.ts';
 import { openPeer, type PeerOptions } from '../src/bench/peers/open-peer.ts';
 import { TimeLimitError } from '../src/bench/time-limit.ts';
 import { peerScript, slow, useFolder } from './support/cli.ts';
@@ -93,6 +97,28 @@ for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[])
         value: { data: value!, shape },
       });
       expect(largestDifference(output, attention(query!, key!, value!, 1))).toBeLessThan(tolerance);
+    });
+
+    it.each([
+      ['BERT', tinyBert],
+      ['RoBERTa', tinyRoberta],
+      ['DistilBERT', tinyDistilbert],
+    ])('computes a whole %s as this project does', async (_, make) => {
+      const files = filesOf(make());
+      await using backend = await provider.open({ threads: 1 });
+      await using loaded = await loadModel(files, { backend });
+      const workloads = new ModelWorkloads(loaded, await readModel(files));
+      const { own, peerGraphs, peerInputs, peerOutputs } = workloads.workloadOf(17, 4, 2);
+      const expected = await own['flashmla-dense'].output(new AbortController().signal);
+      const { logits } = await loaded.run(workloads.texts(17, 2), { attention: (layer) => layer.dense });
+      for (const graph of peerGraphs('float32')) {
+        const model = await open(peer, graph.bytes(), { inputs: peerInputs });
+        expect(largestDifference(await model.output(peerOutputs.compared), expected)).toBeLessThan(tolerance);
+        expect(largestDifference(await model.output(peerOutputs.timed), logits!.array as Float32Array)).toBeLessThan(
+          tolerance,
+        );
+        model.dispose();
+      }
     });
 
     it('turns its failures into errors that carry its message', async () => {

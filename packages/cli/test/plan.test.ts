@@ -12,7 +12,7 @@ interface PlanJson {
 
 describe('flashmla plan', slow, () => {
   it('says what a length takes, sparse and dense', async () => {
-    const plan = await flashmlaJson<PlanJson>('plan', '--model', model, '--tokens', '4096');
+    const plan = await flashmlaJson<PlanJson>('plan', '--model', model, '--tokens', '4096', '--backend', 'cpu');
     expect(plan).toMatchObject({ backend: 'cpu', dtype: 'float32', why: expect.stringMatching(/^cpu, /) });
     // 6.4 million weights, and 4 layers of dense attention over 4096 keys of 4 heads of 64.
     expect(plan.bytes).toBeGreaterThan(4 * 6e6);

@@ -14,7 +14,7 @@ const folder = useFolder();
 
 describe('flashmla run', slow, () => {
   it('labels a text with sparse attention', async () => {
-    const json = await flashmlaJson<RunJson>('run', '--model', model, '--text', good);
+    const json = await flashmlaJson<RunJson>('run', '--model', model, '--text', good, '--backend', 'cpu');
     expect(json).toMatchObject({ backend: 'cpu', attention: 'sparse', k: 16, results: [{ label: 'positive' }] });
     const [result] = json.results;
     expect(result!.tokens).toBeGreaterThan(10);

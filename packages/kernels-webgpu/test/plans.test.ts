@@ -143,7 +143,7 @@ describe('half precision', () => {
   it('in bfloat16 is refused everywhere: WGSL has no such type', () => {
     expect(refusal({ ...linear, dtype: 'bfloat16' }, ample)).toEqual({
       reason: 'WGSL shaders compute in float32 and float16, not in bfloat16',
-      advice: "use float32, or a backend whose device.features name 'bfloat16' (CUDA)",
+      advice: "use float32, or a backend whose device.features name 'bfloat16' (native kernels in Node, CUDA)",
     });
   });
 

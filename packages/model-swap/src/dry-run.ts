@@ -6,7 +6,6 @@
 import {
   arrayOf,
   type Backend,
-  byteSize,
   costOf,
   type DeviceInfo,
   DeviceTensor,
@@ -18,6 +17,7 @@ import {
   type Problem,
   type Program,
   problemKey,
+  type Quantization,
   type Support,
   type Tensor,
   type TypedArray,
@@ -26,9 +26,14 @@ import {
 class CountedTensor extends DeviceTensor {
   readonly backend: Backend;
 
-  constructor(backend: Backend, shape: readonly number[], dtype: DType) {
-    super(shape, dtype);
+  constructor(backend: Backend, shape: readonly number[], dtype: DType, quantization?: Quantization) {
+    super(shape, dtype, quantization);
     this.backend = backend;
+  }
+
+  /** int8 is a byte, its scales little beside it. */
+  override get byteLength(): number {
+    return this.quantization ? elementCount(this.shape) : super.byteLength;
   }
 }
 
@@ -63,8 +68,14 @@ export class DryRun implements Backend {
   }
 
   allocate(shape: readonly number[], dtype: DType): DeviceTensor {
-    this.#hold(elementCount(shape) * byteSize(dtype));
-    return new CountedTensor(this, shape, dtype);
+    return this.hold(shape, dtype);
+  }
+
+  /** What `upload` of a tensor of this shape gives. */
+  hold(shape: readonly number[], dtype: DType, quantization?: Quantization): DeviceTensor {
+    const held = new CountedTensor(this, shape, dtype, quantization);
+    this.#hold(held.byteLength);
+    return held;
   }
 
   upload({ shape, dtype }: HostTensor): DeviceTensor {
@@ -76,7 +87,7 @@ export class DryRun implements Backend {
   }
 
   free(source: Tensor): void {
-    this.#usedBytes -= elementCount(source.shape) * byteSize(source.dtype);
+    this.#usedBytes -= (source as CountedTensor).byteLength;
   }
 
   memory(): MemoryInfo {

@@ -1,7 +1,7 @@
 // From a model's files to a model that runs.
 
 import { checkComputes, selectBackend } from '@flashmla/backend';
-import { type Backend, describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
+import { type Backend, describeValue, FlashMLAError, type Precision } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
 import { architectureOf } from './families/index.ts';
 import { type ModelSource, openFolder } from './files/model-folder.ts';
@@ -17,9 +17,10 @@ export interface LoadOptions {
   backend?: Backend;
   /**
    * What weights and activations are kept in, whatever the files hold; default 'float32'. 'float16' and 'bfloat16' halve the
-   * memory; they take a backend whose device.features name them. Sums are float32 in all.
+   * memory; with 'int8' the linear weights are int8, quantized as they are loaded, and activations float32. All take a backend
+   * whose device.features name them. Sums are float32, of int8 int32.
    */
-  dtype?: FloatDType;
+  dtype?: Precision;
   /** Told of the bytes of weights that are loaded. */
   progress?: ProgressListener;
   signal?: AbortSignal;

@@ -7,8 +7,8 @@ import {
   type DeviceTensor,
   elementCount,
   FlashMLAError,
-  type FloatDType,
   type HostTensor,
+  type Precision,
   readFloat32,
   tensor,
 } from '@flashmla/tensor';
@@ -64,7 +64,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   readonly encoder: Encoder;
   readonly architecture: Architecture;
   /** What its weights and activations are kept in. */
-  readonly dtype: FloatDType;
+  readonly dtype: Precision;
   /** Fitted gates by layer: those that came with the model, and those fitted since. */
   readonly gates: Map<number, GateState>;
   readonly #parts: EncoderParts<DeviceTensor>;
@@ -74,7 +74,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   constructor(init: {
     config: JsonObject;
     architecture: Architecture;
-    dtype: FloatDType;
+    dtype: Precision;
     backend: Backend;
     /** Whether the backend ends with the model. */
     ownsBackend: boolean;

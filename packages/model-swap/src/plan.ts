@@ -3,7 +3,15 @@
 import { FlashMLAAttention } from '@flashmla/attention';
 import { checkComputes } from '@flashmla/backend';
 import { ContentGate, type ContentGateState, type ContentShape } from '@flashmla/gating';
-import { type Backend, FlashMLAError, type FloatDType, type Problem, problemKey, tensor } from '@flashmla/tensor';
+import {
+  type Backend,
+  FlashMLAError,
+  floatsOf,
+  type Precision,
+  type Problem,
+  problemKey,
+  tensor,
+} from '@flashmla/tensor';
 import { type Architecture, mapNeeds, presentNeeds } from './architecture.ts';
 import { DryRun } from './dry-run.ts';
 import { Encoder } from './encoder.ts';
@@ -22,7 +30,7 @@ export interface PlanOptions {
   /** What it would run on; nothing is allocated there. */
   backend: Backend;
   /** Of weights and activations; default 'float32'. */
-  dtype?: FloatDType;
+  dtype?: Precision;
 }
 
 export interface ModelPlan {
@@ -106,13 +114,13 @@ async function dryRuns(architecture: Architecture, options: PlanOptions) {
 async function count(
   architecture: Architecture,
   backend: Backend,
-  { tokens, batch, k, dtype }: { tokens: number; batch: number; k: number | undefined; dtype: FloatDType },
+  { tokens, batch, k, dtype }: { tokens: number; batch: number; k: number | undefined; dtype: Precision },
   shape?: ContentShape,
 ) {
   const dry = new DryRun(backend);
   const parts = mapNeeds(
     presentNeeds(architecture, () => true),
-    (need) => dry.allocate(need.shape, dtype),
+    (need) => dry.hold(need.shape, floatsOf(dtype), need.linear && dtype === 'int8' ? dtype : undefined),
   );
   const weightBytes = dry.memory().usedBytes;
   const encoder = new Encoder({ backend: dry, architecture, gates: new Map() }, parts);

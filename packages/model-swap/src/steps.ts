@@ -13,8 +13,12 @@ export function linear(
 ): Promise<DeviceTensor> {
   const { rows, leading } = rowsOf(input);
   const [outFeatures, inFeatures] = weight.shape as [number, number];
+  const { quantization } = weight;
   return work.run(
-    { op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype: dtypeOf(input) },
+    {
+      ...{ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation },
+      ...{ dtype: dtypeOf(input), ...(quantization && { quantization }) },
+    },
     { input, weight, bias },
     [...leading, outFeatures],
   );

@@ -8,10 +8,12 @@ import {
   type DeviceTensor,
   FlashMLAError,
   type FloatDType,
+  floatsOf,
   formatShape,
   type HostTensor,
   openSafetensors,
   openShardedSafetensors,
+  type Precision,
   type Restore,
   type TensorReader,
   type UploadOptions,
@@ -66,7 +68,7 @@ export interface LoadWeightsOptions {
   signal?: AbortSignal | undefined;
   progress?: ProgressListener | undefined;
   /** What the tensors become; one that the file has in it is uploaded as it is. */
-  dtype: FloatDType;
+  dtype: Precision;
 }
 
 /** The encoder's tensors on `backend`, all or none. They belong to the caller. */
@@ -74,8 +76,13 @@ export async function loadWeights(
   backend: Backend,
   architecture: Architecture,
   weights: WeightsFile,
-  { dtype, reopen, signal, progress }: LoadWeightsOptions,
+  { dtype: precision, reopen, signal, progress }: LoadWeightsOptions,
 ): Promise<EncoderParts<DeviceTensor>> {
+  const dtype = floatsOf(precision);
+  const linearWeight: UploadOptions = {
+    purpose: 'linear-weight',
+    ...(precision === 'int8' && { quantization: precision }),
+  };
   const { needs, found } = await locate(architecture, weights);
   const total = found.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const tensors = new Map<TensorNeed, DeviceTensor>();
@@ -86,7 +93,7 @@ export async function loadWeights(
       signal?.throwIfAborted();
       const values = await readValues(weights.reader, name, dtype);
       signal?.throwIfAborted();
-      const options: UploadOptions = { restore: again(name), ...(need.linear && { purpose: 'linear-weight' }) };
+      const options: UploadOptions = { restore: again(name), ...(need.linear && linearWeight) };
       tensors.set(need, backend.upload(values, options));
       advance?.(byteLength);
     }

@@ -4,7 +4,7 @@
 // it knows no broadcasting, no autograd, no model and no gate, never reads back unless asked, and never falls back to
 // another backend. A problem it can't do is refused by `supports`, with the reason and with what would do.
 
-import type { DType, TypedArray } from './dtype.ts';
+import type { DType, Quantization, TypedArray } from './dtype.ts';
 import type { Problem } from './ops/index.ts';
 import type { Profile } from './profile.ts';
 import type { DeviceTensor, HostTensor, Tensor } from './tensor.ts';
@@ -15,7 +15,7 @@ export type BackendName = 'cuda' | 'webgpu' | 'native' | 'webgl' | 'cpu';
 export interface DeviceInfo {
   /** One line for people: device, threads, instruction set, and why it is less than it could be, if so. */
   readonly description: string;
-  /** Named capabilities in use, e.g. 'simd128', 'relaxed-simd', 'threads'. 'float16', 'bfloat16': ops are done in that dtype too. */
+  /** Named capabilities in use, e.g. 'simd128', 'relaxed-simd', 'threads'. 'float16', 'bfloat16', 'int8': ops are done in that precision too. */
   readonly features: readonly string[];
   /** Hard limits by name, e.g. { maxHeadDim: 256, memoryBytes: 4294967296 }. */
   readonly limits: Readonly<Record<string, number>>;
@@ -65,6 +65,11 @@ export interface UploadOptions {
    * (and precision) of its own, packed once.
    */
   purpose?: 'linear-weight';
+  /**
+   * Of a linear weight: its rows are quantized once, for `linear` of the same quantization (ops/linear.ts). For backends whose
+   * device.features name it.
+   */
+  quantization?: Quantization;
   /** Brings the tensor back after its device was lost, see `recover`; without it the tensor is gone then. */
   restore?: Restore;
 }

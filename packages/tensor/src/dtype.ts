@@ -38,6 +38,17 @@ export type FloatDType = 'float32' | 'float16' | 'bfloat16';
 
 export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
 
+/** What weights of `linear` may be quantized to, and its inputs as they come: see ops/linear.ts. */
+export type Quantization = 'int8';
+
+/** What a model is kept and computed in: all floats in one type, or float32 with the products of `linear` in int8. */
+export type Precision = FloatDType | Quantization;
+
+export const precisions: readonly Precision[] = [...floatDTypes, 'int8'];
+
+/** What the floats of a precision are stored in. */
+export const floatsOf = (precision: Precision): FloatDType => (precision === 'int8' ? 'float32' : precision);
+
 export const isFloatDType = (dtype: DType): dtype is FloatDType => floatDTypes.includes(dtype as FloatDType);
 
 /** The TypedArray constructor that holds elements of `dtype`. */

@@ -1,9 +1,9 @@
 // Running one op on a backend: the checks every backend makes, and the short way to run a problem.
 
 import type { Backend, DispatchOptions, Refusal, Tensors } from './backend.ts';
-import type { FloatDType } from './dtype.ts';
+import type { Precision } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
-import { floatDTypeOf, inputSpecs, outputSpecs, type Problem } from './ops/index.ts';
+import { floatDTypeOf, inputSpecs, outputSpecs, type Problem, precisionOf } from './ops/index.ts';
 import type { TensorSpec, TensorSpecs } from './ops/op.ts';
 import { elementCount, formatShape } from './shape.ts';
 import type { DeviceTensor } from './tensor.ts';
@@ -31,6 +31,10 @@ function mismatch(backend: Backend, given: DeviceTensor | undefined, spec: Tenso
   if (given.dtype !== spec.dtype || elementCount(given.shape) !== elementCount(spec.shape)) {
     return `is ${given.dtype} ${formatShape(given.shape)}; expected ${spec.dtype} with the elements of ${formatShape(spec.shape)}.`;
   }
+  if (given.quantization !== spec.quantization) {
+    const words = (quantization = 'none') => `quantization ${quantization}`;
+    return `was uploaded with ${words(given.quantization)}; expected ${words(spec.quantization)}.`;
+  }
   return undefined;
 }
 
@@ -51,10 +55,11 @@ export function checkOwned(source: string, backend: Backend, given: DeviceTensor
 }
 
 /** Which backends compute in a precision, for messages to those whose backend does not. */
-export const whoComputesIn: Readonly<Record<FloatDType, string>> = {
+export const whoComputesIn: Readonly<Record<Precision, string>> = {
   float32: 'all',
   float16: 'WebGPU on most GPUs, CUDA',
-  bfloat16: 'CUDA',
+  bfloat16: 'native kernels in Node, CUDA',
+  int8: 'native kernels in Node',
 };
 
 /**
@@ -65,13 +70,13 @@ export const whoComputesIn: Readonly<Record<FloatDType, string>> = {
 export function refusesDType(
   what: string,
   problem: Problem,
-  supported: readonly FloatDType[] = ['float32'],
+  supported: readonly Precision[] = ['float32'],
 ): Refusal | undefined {
-  const dtype = floatDTypeOf(problem);
-  if (supported.includes(dtype)) return undefined;
+  const lacking = [floatDTypeOf(problem), precisionOf(problem)].find((precision) => !supported.includes(precision));
+  if (lacking === undefined) return undefined;
   return {
-    reason: `${what} compute in ${supported.join(' and ')}, not in ${dtype}`,
-    advice: `use float32, or a backend whose device.features name '${dtype}' (${whoComputesIn[dtype]})`,
+    reason: `${what} compute in ${supported.join(' and ')}, not in ${lacking}`,
+    advice: `use float32, or a backend whose device.features name '${lacking}' (${whoComputesIn[lacking]})`,
   };
 }
 

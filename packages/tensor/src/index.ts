@@ -10,7 +10,11 @@ export {
   dtypeOf,
   type FloatDType,
   floatDTypes,
+  floatsOf,
   isFloatDType,
+  type Precision,
+  precisions,
+  type Quantization,
   type TypedArray,
 } from './dtype.ts';
 export * from './errors.ts';
@@ -50,6 +54,7 @@ export {
   outputSpecs,
   type Problem,
   type ProblemOf,
+  precisionOf,
   problemKey,
   shapeClass,
   validateProblem,

@@ -2,7 +2,7 @@
 // A HostTensor wraps a TypedArray; a DeviceTensor names memory that a backend owns.
 
 import type { Backend } from './backend.ts';
-import { arrayOf, byteSize, type DType, dtypeOf, type TypedArray } from './dtype.ts';
+import { arrayOf, byteSize, type DType, dtypeOf, type Quantization, type TypedArray } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
 import { checkShape, elementCount, formatShape } from './shape.ts';
 
@@ -40,13 +40,16 @@ export class HostTensor implements Tensor {
 export abstract class DeviceTensor implements Tensor {
   readonly shape: readonly number[];
   readonly dtype: DType;
+  /** What the elements were quantized to at upload; only `linear` of the same quantization reads them then. */
+  readonly quantization: Quantization | undefined;
   abstract readonly backend: Backend;
   #disposed = false;
 
-  constructor(shape: readonly number[], dtype: DType) {
+  constructor(shape: readonly number[], dtype: DType, quantization?: Quantization) {
     checkShape(shape);
     this.shape = [...shape];
     this.dtype = dtype;
+    this.quantization = quantization;
   }
 
   get disposed(): boolean {

@@ -6,7 +6,13 @@ import { panelsOf } from './chart/series.ts';
 import { chart } from './chart/svg.ts';
 import { badInput, main } from './command.ts';
 
-await main({
+const subjects: Readonly<Record<ResultsFile['subject'], string>> = {
+  attention: 'Attention alone',
+  layer: 'One encoder layer',
+  model: 'A whole model, token ids to logits',
+};
+
+void main({
   name: 'chart',
   summary: 'draws results files as SVG: tokens per second over the length, a panel for each batch',
   options: {
@@ -33,12 +39,6 @@ async function read(file: string): Promise<ResultsFile> {
   });
   return parseResults(text, file);
 }
-
-const subjects: Readonly<Record<ResultsFile['subject'], string>> = {
-  attention: 'Attention alone',
-  layer: 'One encoder layer',
-  model: 'A whole model, token ids to logits',
-};
 
 function textOf(files: readonly ResultsFile[]) {
   const { subject, model, machine } = files[0]!;

@@ -8,7 +8,7 @@ import { table } from './table.ts';
 
 const defaultTolerance = 0.15;
 
-await main({
+void main({
   name: 'check',
   summary: 'compares how many times as fast we are in two results files; exits with 1 when that got worse',
   options: {
@@ -50,6 +50,7 @@ function share(given: string | undefined): number {
   throw badInput(`--tolerance is '${given}'; expected a share below 1, e.g. 0.15.`);
 }
 
-const times = (ratio: number | null) => (ratio === null ? '–' : `${ratio.toFixed(2)}×`);
-
-const rowOf = ({ what, before, after, verdict }: RatioChange) => [what, times(before), times(after), verdict];
+function rowOf({ what, before, after, verdict }: RatioChange): string[] {
+  const times = (ratio: number | null) => (ratio === null ? '–' : `${ratio.toFixed(2)}×`);
+  return [what, times(before), times(after), verdict];
+}

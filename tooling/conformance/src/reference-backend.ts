@@ -66,9 +66,9 @@ class ReferenceTensor extends DeviceTensor {
     array: TypedArray,
     shape: readonly number[],
     dtype: DType,
-    purpose?: UploadOptions['purpose'],
+    { purpose, quantization }: UploadOptions = {},
   ) {
-    super(shape, dtype);
+    super(shape, dtype, quantization);
     this.backend = backend;
     this.array = array;
     this.losses = backend.losses;
@@ -105,7 +105,7 @@ class ReferenceBackend implements Backend {
     this.#limitBytes = limitBytes;
     this.device = {
       description: 'float64 reference ops in JavaScript, one thread',
-      features: ['float16', 'bfloat16'],
+      features: ['float16', 'bfloat16', 'int8'],
       limits: { memoryBytes: limitBytes },
       threads: 1,
     };
@@ -130,9 +130,10 @@ class ReferenceBackend implements Backend {
     return new ReferenceTensor(this, rubbish(elementCount(shape), dtype), shape, dtype);
   }
 
-  upload(source: HostTensor, { purpose, restore }: UploadOptions = {}): DeviceTensor {
+  upload(source: HostTensor, options: UploadOptions = {}): DeviceTensor {
+    const { restore } = options;
     this.#reserve(source.array.byteLength);
-    const added = new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, purpose);
+    const added = new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, options);
     if (restore) this.#restorable.add(added, restore);
     return added;
   }

@@ -19,10 +19,12 @@ import {
   outputSpecs,
   type Plan,
   type Problem,
+  precisionOf,
   type Tensors,
   type TypedArray,
   tensor,
   toFloat32,
+  type UploadOptions,
 } from '@flashmla/tensor';
 import type { Case, Inputs } from './case.ts';
 
@@ -34,12 +36,14 @@ import type { Case, Inputs } from './case.ts';
 export async function runCase(backend: Backend, testCase: Case, variant?: string): Promise<void> {
   const { problem } = testCase;
   const support = backend.supports(problem);
-  const lacksDType = floatDTypeOf(problem) !== 'float32' && !backend.device.features.includes(floatDTypeOf(problem));
+  const lacking = [floatDTypeOf(problem), precisionOf(problem)].find(
+    (precision) => precision !== 'float32' && !backend.device.features.includes(precision),
+  );
   if (!support.supported) {
-    if (!testCase.mayRefuse && !lacksDType) throw new Error(`refused: ${support.reason} (${support.advice})`);
+    if (!testCase.mayRefuse && !lacking) throw new Error(`refused: ${support.reason} (${support.advice})`);
     return checkRefusal(backend, problem, support);
   }
-  if (lacksDType) throw new Error(`${floatDTypeOf(problem)} is not refused, but device.features do not name it`);
+  if (lacking) throw new Error(`${lacking} is not refused, but device.features do not name it`);
   checkPlan(support);
   const program = await backend.prepare(problem, variant === undefined ? {} : { variant });
   checkPlan(program.plan);
@@ -103,8 +107,13 @@ interface Bindings {
 /** Puts a case's tensors on the device: inputs, then outputs full of rubbish between guards. */
 function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs): Bindings {
   const held: DeviceTensor[] = [];
-  const upload = (array: TypedArray, shape: readonly number[], dtype: DType, packed = false): DeviceTensor => {
-    const uploaded = backend.upload(tensor(array, shape, dtype), packed ? { purpose: 'linear-weight' } : {});
+  const upload = (
+    array: TypedArray,
+    shape: readonly number[],
+    dtype: DType,
+    options: UploadOptions = {},
+  ): DeviceTensor => {
+    const uploaded = backend.upload(tensor(array, shape, dtype), options);
     held.push(uploaded);
     return uploaded;
   };
@@ -113,10 +122,11 @@ function bind(backend: Backend, { problem, linearWeight }: Case, arrays: Inputs)
 
   const inputs: Record<string, DeviceTensor> = {};
   const readable: Record<string, DeviceTensor> = {};
-  for (const [name, { shape, dtype }] of Object.entries(inputSpecs(problem))) {
-    const packed = linearWeight === true && name === 'weight';
+  for (const [name, { shape, dtype, quantization }] of Object.entries(inputSpecs(problem))) {
+    const packed = quantization !== undefined || (linearWeight === true && name === 'weight');
     const array = isFloatDType(dtype) ? fromFloat32(arrays[name] as Float32Array, dtype) : arrays[name]!;
-    inputs[name] = upload(array, shape, dtype, packed);
+    const options: UploadOptions = { purpose: 'linear-weight', ...(quantization && { quantization }) };
+    inputs[name] = upload(array, shape, dtype, packed ? options : {});
     if (!packed) readable[name] = inputs[name];
   }
   const outputs: Record<string, DeviceTensor> = {};

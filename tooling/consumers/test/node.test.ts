@@ -27,15 +27,15 @@ describe('an app in Node', () => {
     expect(result.device.description).toContain(`Node.js ${process.versions.node}`);
   });
 
-  test('it runs on WebGPU', async ({ skip }) => {
+  test.for(['native', 'webgpu'] as const)('it runs on %s', async (wanted, { skip }) => {
     const { backends } = (await project.json('npx flashmla doctor --json')) as Doctor;
-    const { device, reason } = backends.find(({ name }) => name === 'webgpu')!;
+    const { device, reason } = backends.find(({ name }) => name === wanted)!;
     if (device === undefined) {
-      if (isRequired('webgpu')) throw new Error(`FLASHMLA_REQUIRE names webgpu, and there is none: ${reason}`);
+      if (isRequired(wanted)) throw new Error(`FLASHMLA_REQUIRE names ${wanted}, and there is none: ${reason}`);
       skip(reason);
     }
-    const result = await classify('webgpu');
-    expectClassified(result, 'webgpu');
+    const result = await classify(wanted);
+    expectClassified(result, wanted);
     expect(result.device.description).toBe(device);
   });
 

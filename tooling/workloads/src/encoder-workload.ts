@@ -8,12 +8,15 @@ import {
   castTo,
   type DeviceTensor,
   type FloatDType,
+  floatsOf,
+  type Precision,
   type ProblemOf,
   randomNormal,
   randomSource,
   randomUniform,
   type Tensors,
   tensor,
+  type UploadOptions,
 } from '@flashmla/tensor';
 import { deviceRun } from './device-run.ts';
 import type { Geometry } from './geometry.ts';
@@ -27,8 +30,8 @@ const epsilon = 1e-12;
 type DeviceWeights = { readonly [Part in keyof LayerWeights]: { weight: DeviceTensor; bias: DeviceTensor } };
 
 export interface EncoderWorkloadOptions {
-  /** What ours keeps weights and hidden states in; a peer's stay float32. Default 'float32'. */
-  readonly dtype?: FloatDType;
+  /** What ours keeps weights and hidden states in, see `loadModel`; a peer's stay float32. Default 'float32'. */
+  readonly dtype?: Precision;
   /** Whether a run leaves its output on the device; otherwise reading it is part of the run, as it is for a peer. */
   readonly staysOnDevice?: boolean;
 }
@@ -37,6 +40,7 @@ export class EncoderWorkloads {
   readonly #backend: Backend;
   readonly #geometry: Geometry;
   readonly #dtype: FloatDType;
+  readonly #linearWeight: UploadOptions;
   readonly #staysOnDevice: boolean;
   readonly #host: readonly LayerWeights[];
   readonly #device: DeviceWeights[] = [];
@@ -50,7 +54,8 @@ export class EncoderWorkloads {
   ) {
     this.#backend = backend;
     this.#geometry = geometry;
-    this.#dtype = dtype;
+    this.#dtype = floatsOf(dtype);
+    this.#linearWeight = { purpose: 'linear-weight', ...(dtype === 'int8' && { quantization: dtype }) };
     this.#staysOnDevice = staysOnDevice;
     this.#host = Array.from({ length: geometry.layers }, (_, index) => randomLayer(geometry, 100 * (index + 1)));
     try {
@@ -131,8 +136,16 @@ export class EncoderWorkloads {
     };
     const norm = (inputs: Tensors) =>
       step({ op: 'layer-norm', rows, modelDim, epsilon, residual: true, dtype }, modelDim, inputs);
+    const { quantization } = this.#linearWeight;
     const linear = (inFeatures: number, outFeatures: number, activation: 'none' | 'gelu', inputs: Tensors) =>
-      step({ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype }, outFeatures, inputs);
+      step(
+        {
+          ...{ op: 'linear', rows, inFeatures, outFeatures, bias: true, activation, dtype },
+          ...(quantization && { quantization }),
+        },
+        outFeatures,
+        inputs,
+      );
     try {
       const attended = (await attention.forward(input, { signal })) as DeviceTensor;
       live.add(attended);
@@ -151,10 +164,7 @@ export class EncoderWorkloads {
 
   #upload(weights: LayerWeights): DeviceWeights {
     const place = (data: Float32Array, shape: readonly number[], isMatrix: boolean) => {
-      const device = this.#backend.upload(
-        castTo(tensor(data, shape), this.#dtype),
-        isMatrix ? { purpose: 'linear-weight' } : {},
-      );
+      const device = this.#backend.upload(castTo(tensor(data, shape), this.#dtype), isMatrix ? this.#linearWeight : {});
       this.#uploaded.push(device);
       return device;
     };

@@ -43,6 +43,11 @@ export class ModelWorkloads {
     this.#graphs = { float32: source ? graphsOf(source, 'float32') : [], int8: source ? graphsOf(source, 'int8') : [] };
   }
 
+  /** The texts that a workload of this size runs. */
+  texts(tokens: number, batch: number): EncodedText[] {
+    return Array.from({ length: batch }, (_, index) => textOf(this.#model, tokens, index));
+  }
+
   /**
    * @param tokens of each text
    * @param batch texts that run together
@@ -58,7 +63,7 @@ export class ModelWorkloads {
           'BERT-base is made as long as it has to be.',
       );
     }
-    const texts = Array.from({ length: batch }, (_, index) => textOf(model, tokens, index));
+    const texts = this.texts(tokens, batch);
     const hasHead = model.labels.length > 0;
     // The gates of a model's files are its own; others are fitted to the sample texts, in the first run.
     swapAttention(model, { k, crossover: 0 });

@@ -15,6 +15,7 @@ export interface MeasureOptions {
   readonly lengths: readonly number[];
   /** Default: by length. */
   readonly k: number | undefined;
+  readonly own: CompareOptions['own'];
   readonly peers: readonly PeerChoice[];
   readonly threads: number;
   readonly limitMs: number;

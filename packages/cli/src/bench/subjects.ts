@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { loadModel, type ModelSource, readModel } from '@flashmla/model-swap';
-import type { Backend } from '@flashmla/tensor';
+import { type Backend, floatsOf } from '@flashmla/tensor';
 import {
   attentionWorkloads,
   bertBase,
@@ -64,7 +64,7 @@ async function openLayers(backend: Backend, request: SubjectRequest): Promise<Op
   const geometry = source === undefined ? bertBase : await sizesOf(source, backend, signal);
   const opened = { geometry, model: nameOf(source) };
   if (subject === 'attention') {
-    const workloadOf = attentionWorkloads(backend, geometry, dtype);
+    const workloadOf = attentionWorkloads(backend, geometry, floatsOf(dtype));
     return {
       ...opened,
       workloadOf(tokens, k, batch) {

@@ -12,9 +12,11 @@ import { command } from '../command.ts';
 import { badInput } from '../errors.ts';
 import { withBackend } from '../opening.ts';
 import {
+  attentionKinds,
   backendOption,
   dtypeOption,
   kOption,
+  parseChoice,
   parseChoices,
   parseDType,
   parseWhole,
@@ -37,7 +39,7 @@ export const bench = command({
   summary: 'Times attention, a layer or a whole model, sparse and dense, against onnxruntime.',
   usage:
     'attention|layer|model --tokens 512,2048 [--batch 1,8] [--k K] [--threads T] [--peers ort-web,ort-node-int8,…]\n' +
-    '                [--model DIR] [--dtype DTYPE] [--backend NAME] [--limit S] [--out FILE]',
+    '                [--attention KIND] [--model DIR] [--dtype DTYPE] [--backend NAME] [--limit S] [--out FILE]',
   details:
     'attention and layer take sizes of BERT-base, or of the model given, and random weights. model runs texts through a whole\n' +
     'model, token ids to logits: the one given, or a BERT-base with random weights, as long as the longest text. All run in\n' +
@@ -48,6 +50,7 @@ export const bench = command({
   options: {
     tokens: { type: 'string', value: 'NS', description: 'lengths, e.g. 512,2048' },
     batch: { type: 'string', value: 'BS', description: 'texts that run together, e.g. 1,8; default: 1' },
+    attention: { type: 'string', value: 'KIND', description: 'dense or sparse; default: both' },
     k: kOption,
     peers: { type: 'string', value: 'PEERS', description: `of ${Object.keys(peerChoices).join(', ')}; default: none` },
     model: { type: 'string', value: 'DIR', description: 'a Hugging Face model folder; default: BERT-base, random' },
@@ -67,6 +70,14 @@ export const bench = command({
     if (subject === 'attention' && peers.some(({ precision }) => precision !== 'float32')) {
       throw badInput('attention has no weights to quantize: of --peers, only ort-web and ort-node measure it.');
     }
+    const kind =
+      values.attention === undefined ? undefined : parseChoice('attention', values.attention, attentionKinds);
+    if (kind === 'sparse' && peers.length > 0) {
+      throw badInput(
+        '--attention sparse was given with --peers, whose outputs are compared with dense; leave one out.',
+      );
+    }
+    const own = (kind ? [kind] : (['sparse', 'dense'] as const)).map((one) => `flashmla-${one}` as const);
     const k = parseWhole('k', values.k, 1);
     const limitMs = 1000 * (parseWhole('limit', values.limit, 1) ?? 120);
     const dtype = parseDType(values.dtype);
@@ -92,7 +103,7 @@ export const bench = command({
       };
       const measured = await measure(
         opened,
-        { backend, batches, lengths, k, peers, threads, limitMs, dtype, signal, progress },
+        { backend, batches, lengths, k, own, peers, threads, limitMs, dtype, signal, progress },
         save,
       );
       progress.stop();

@@ -3,6 +3,7 @@
 import {
   byteSize,
   elementCount,
+  floatDTypes,
   type InferenceOpName,
   inputSpecs,
   oneVariant,
@@ -10,6 +11,7 @@ import {
   type Problem,
   type ProblemOf,
   type Refusal,
+  refusesDType,
   refusesOp,
 } from '@flashmla/tensor';
 import type { CudaPlan, CudaTraits, Kernel } from '../plan.ts';
@@ -41,10 +43,12 @@ const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } =
 const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
 
 export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefined {
-  const missing = refusesOp('CUDA kernels', problem, kernels);
-  if (missing) return missing;
-  const refused = kernelOf(problem).refuses?.(problem, traits);
-  return refused ?? tooLarge(problem, traits);
+  return (
+    refusesOp('CUDA kernels', problem, kernels) ??
+    refusesDType('CUDA kernels', problem, floatDTypes) ??
+    kernelOf(problem).refuses?.(problem, traits) ??
+    tooLarge(problem, traits)
+  );
 }
 
 /** The ways to run a problem, the default first. */

@@ -1,7 +1,7 @@
 // All ops there are. Adding one: its file beside this one, a line in each of the two lists below, its float64 reference
 // (../reference/), its cases in the conformance suite, and a file of the same name in each backend that does it.
 
-import { type FloatDType, floatDTypes } from '../dtype.ts';
+import { type FloatDType, floatDTypes, type Precision } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
 import { type BlockPoolProblem, blockPool } from './block-pool.ts';
 import { type ContentOrderProblem, contentOrder } from './content-order.ts';
@@ -94,6 +94,10 @@ export function validateProblem(problem: Problem): void {
 export function floatDTypeOf(problem: Problem): FloatDType {
   return ('dtype' in problem ? problem.dtype : undefined) ?? 'float32';
 }
+
+/** What a problem is computed in. */
+export const precisionOf = (problem: Problem): Precision =>
+  ('quantization' in problem ? problem.quantization : undefined) ?? floatDTypeOf(problem);
 
 /** Names, shapes and dtypes of what the op takes; what a problem leaves out is not listed. */
 export const inputSpecs = (problem: Problem): TensorSpecs => declaration(problem).inputs(problem);

@@ -1,12 +1,14 @@
 // What an op's declaration says, and the arithmetic they share. One op a file beside this one.
 
-import { byteSize, type DType, type FloatDType } from '../dtype.ts';
+import { byteSize, type DType, type FloatDType, type Quantization } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
 import { elementCount } from '../shape.ts';
 
 export interface TensorSpec {
   readonly shape: readonly number[];
   readonly dtype: DType;
+  /** What the elements must have been quantized to at upload. */
+  readonly quantization?: Quantization;
 }
 
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;

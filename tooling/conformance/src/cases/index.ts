@@ -10,6 +10,7 @@ import { embeddingCases } from './embedding.ts';
 import { embeddingGradientCases } from './embedding-gradient.ts';
 import { gateProjectionCases } from './gate-projection.ts';
 import { halfCases } from './half.ts';
+import { int8Cases } from './int8.ts';
 import { layerNormCases } from './layer-norm.ts';
 import { layerNormGradientCases } from './layer-norm-gradient.ts';
 import { linearCases } from './linear.ts';
@@ -20,10 +21,10 @@ import { selectTopKCases } from './select-top-k.ts';
 import { sparseAttentionCases } from './sparse-attention.ts';
 import { sparseAttentionGradientCases } from './sparse-attention-gradient.ts';
 
-/** Every op × case, in float32 and in half precision. Inputs are made only when a case is run. */
+/** Every op × case, in float32 and in half precision, and linear in int8. Inputs are made only when a case is run. */
 export function conformanceCases(): Case[] {
   const cases = float32Cases();
-  return [...cases, ...halfCases(cases)];
+  return [...cases, ...halfCases(cases), ...int8Cases()];
 }
 
 function float32Cases(): Case[] {

@@ -20,15 +20,6 @@ export class GraphFiles implements AsyncDisposable {
     return file;
   }
 
-  /** Removes files that no later length will ask for. */
-  async forget(graphs: Iterable<PeerGraph>): Promise<void> {
-    for (const graph of graphs) {
-      const file = this.#files.get(graph);
-      if (file) await rm(file, { force: true });
-      this.#files.delete(graph);
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
   }

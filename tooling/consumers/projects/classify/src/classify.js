@@ -10,12 +10,13 @@ const texts = ['A warm, funny and beautifully acted film.', 'A dull, lifeless me
 
 const backends = {
   cpu: () => selectBackend({ require: 'cpu' }),
+  native: () => selectBackend({ require: 'native' }),
   // Opened by hand, because selectBackend passes over devices that are software.
   webgpu: () => webgpu.open(),
   webgl: () => webgl.open(),
 };
 
-/** @param source the model @param name 'cpu', 'webgpu' or 'webgl' */
+/** @param source the model @param name 'cpu', 'native', 'webgpu' or 'webgl' */
 export async function classify(source, name) {
   const backend = await backends[name]();
   const model = await loadModel(source, { backend });

@@ -1,0 +1,454 @@
+// What the attention kernels share: their arguments, operands and the tile of 16 queries they all work on.
+//
+// Sixteen queries lie side by side: scores are kept as S[column][16 queries], so that maximum, exponential and sum run down
+// the columns without a horizontal step, and S is at once the packed operand of the product with the values.
+//
+//   keys    packedKeys [heads of a pass][keyRows / 16][headDim][16] float, in key order, absent ones zero
+//   groups  groupKeys [heads of a pass][groupRows / 16][headDim][16] float, the mean key of each residual group
+//           groupValues [heads of a pass][groupRows][paddedDim] float, the sum of its values
+//           groupCounts [heads of a pass][2][groupRows] float, its present keys, and the logarithm of their number
+//
+// `tiled`: products go by AMX, on packed operands of the same size and its own layout (amx-attention.hpp), values among
+// them, and sums are [headDim][16].
+//
+// A pass is as many heads as are packed at once and then attended to, while what was packed is still in cache (see
+// ../src/kernels/attention.ts). Values are read where they lie, unless rows of headDim are no whole vectors.
+
+#pragma once
+
+#include "amx-attention.hpp"
+#include "matmul.hpp"
+#include "words.hpp"
+
+namespace flashmla {
+namespace FLASHMLA_ARCHITECTURE {
+
+/** Queries of a tile: the width of a column of S, and of a panel of packed keys. */
+constexpr int tileLanes = 16;
+constexpr int columnVectors = tileLanes / lanes;
+/** Key positions a task of packKeys covers. */
+constexpr int64_t packChunk = 64;
+/** Rows of values are read in place by whole vectors; 16 elements are whole in every architecture. */
+constexpr int64_t valueMultiple = 16;
+/** Heads are tiled up to this. */
+constexpr int64_t maxTiledDim = 256;
+
+template <typename T>
+struct AttentionArguments {
+  const T* query;
+  const T* key;
+  const T* value;
+  const uint8_t* keyMask;
+  T* output;
+  float* lse;
+  const int32_t* indices;
+  const int32_t* keyOrder;
+  const int32_t* queryOrder;
+  float* packedKeys;
+  /** Where tiled: [heads of a pass][keyRows / 16][headDim][16]. */
+  bfloat16* packedValues;
+  float* groupKeys;
+  float* groupValues;
+  float* groupCounts;
+  int64_t heads, queries, keys, headDim;
+  float scale;
+  int64_t causal;
+  /** Strides in elements, of query and output, and of key and value. */
+  int64_t queryBatch, queryHead, queryToken, keyBatch, keyHead, keyToken;
+  int64_t tileQueries, blockKeys, slots, residualGroup, groups;
+  /** groups rounded up to a multiple of 16, or 0. */
+  int64_t groupRows;
+  /** Rows of packedKeys, a multiple of 16; 0 when keys are not packed. */
+  int64_t keyRows;
+  int64_t tiled;
+  /** The first head of this pass, counted through all batch entries; packed operands begin with it. */
+  int64_t firstHead;
+
+  explicit AttentionArguments(const double* arguments) {
+    Words words(arguments);
+    query = words.pointer<const T>();
+    key = words.pointer<const T>();
+    value = words.pointer<const T>();
+    keyMask = words.pointer<const uint8_t>();
+    output = words.pointer<T>();
+    lse = words.pointer<float>();
+    indices = words.pointer<const int32_t>();
+    keyOrder = words.pointer<const int32_t>();
+    queryOrder = words.pointer<const int32_t>();
+    packedKeys = words.pointer<float>();
+    packedValues = words.pointer<bfloat16>();
+    groupKeys = words.pointer<float>();
+    groupValues = words.pointer<float>();
+    groupCounts = words.pointer<float>();
+    words.integers(heads, queries, keys, headDim);
+    scale = words.number();
+    words.integers(causal, queryBatch, queryHead, queryToken, keyBatch, keyHead, keyToken);
+    words.integers(tileQueries, blockKeys, slots, residualGroup, groups, groupRows, keyRows, tiled, firstHead);
+  }
+
+  int64_t paddedDim() const { return roundUp(headDim, valueMultiple); }
+};
+
+/** One head of one batch entry: number `index` of the pass. */
+template <typename T>
+struct Head {
+  const AttentionArguments<T>& a;
+  /** Counted through all batch entries. */
+  int64_t row;
+  const T* queries;
+  const T* keys;
+  const T* values;
+  T* outputs;
+  float* lse;
+  const uint8_t* mask;
+  const int32_t* keyOrder;
+  const int32_t* queryOrder;
+  float* packedKeys;
+  bfloat16* packedValues;
+  float* groupKeys;
+  float* groupValues;
+  float* groupCounts;
+
+  Head(const AttentionArguments<T>& arguments, int64_t index) : a(arguments), row(a.firstHead + index) {
+    const int64_t batch = row / a.heads;
+    const int64_t head = row % a.heads;
+    queries = a.query + batch * a.queryBatch + head * a.queryHead;
+    outputs = a.output + batch * a.queryBatch + head * a.queryHead;
+    keys = a.key + batch * a.keyBatch + head * a.keyHead;
+    values = a.value + batch * a.keyBatch + head * a.keyHead;
+    lse = a.lse + row * a.queries;
+    mask = a.keyMask ? a.keyMask + batch * a.keys : nullptr;
+    keyOrder = a.keyOrder ? a.keyOrder + row * a.keys : nullptr;
+    queryOrder = a.queryOrder ? a.queryOrder + row * a.queries : nullptr;
+    packedKeys = a.packedKeys + index * a.keyRows * a.headDim / (a.tiled ? 2 : 1);
+    packedValues = a.packedValues + index * (a.tiled ? a.keyRows * a.headDim : 0);
+    groupKeys = a.groupKeys + index * a.groupRows * a.headDim;
+    groupValues = a.groupValues + index * a.groupRows * a.paddedDim();
+    groupCounts = a.groupCounts + index * 2 * a.groupRows;
+  }
+
+  /** The key at a position of the key order, or −1 where there is none or it is masked. */
+  int64_t keyAt(int64_t position) const {
+    if (position >= a.keys) return -1;
+    const int64_t key = keyOrder ? keyOrder[position] : position;
+    return mask && !mask[key] ? -1 : key;
+  }
+  int64_t queryAt(int64_t position) const { return queryOrder ? queryOrder[position] : position; }
+
+  const T* keyRow(int64_t key) const { return keys + key * a.keyToken; }
+  const T* valueRow(int64_t key) const { return values + key * a.keyToken; }
+};
+
+/** panel[depth][16], column `column`: a row times `factor`, or zeros where there is none. */
+template <typename T>
+FLASHMLA_INLINE void packColumn(const T* row, int64_t headDim, float factor, float* panel, int64_t column) {
+  if (!row) {
+    for (int64_t i = 0; i < headDim; i++) panel[i * tileLanes + column] = 0;
+    return;
+  }
+  for (int64_t i = 0; i < headDim; i++) panel[i * tileLanes + column] = factor * widen(row[i]);
+}
+
+/** A packed operand that AMX reads. */
+FLASHMLA_INLINE bfloat16* tilesOf(float* packed) { return reinterpret_cast<bfloat16*>(packed); }
+
+/** Packs the keys of packChunk positions of the key order; a task a chunk of a head. */
+template <typename T>
+void packKeys(const double* arguments, int64_t task, char*) {
+  const AttentionArguments<T> a(arguments);
+  const int64_t chunks = ceilDivide(a.keyRows, packChunk);
+  const Head<T> head(a, task / chunks);
+  const int64_t start = task % chunks * packChunk;
+  for (int64_t position = start; position < least(start + packChunk, a.keyRows); position++) {
+    const int64_t key = head.keyAt(position);
+    if constexpr (hasTiles<T>) {
+      if (a.tiled) {
+        packKeyByTiles(key < 0 ? nullptr : head.keyRow(key), a.headDim, position, tilesOf(head.packedKeys));
+        packValueByTiles(key < 0 ? nullptr : head.valueRow(key), a.headDim, position, head.packedValues);
+        continue;
+      }
+    }
+    float* panel = head.packedKeys + position / tileLanes * tileLanes * a.headDim;
+    packColumn(key < 0 ? nullptr : head.keyRow(key), a.headDim, 1.0f, panel, position % tileLanes);
+  }
+}
+
+/** sum[0 … count) += row */
+template <typename T>
+FLASHMLA_INLINE void addRow(float* sum, const T* row, int64_t count) {
+  eachVector(
+      count, [&](int64_t i) { store(sum + i, load(sum + i) + load(row + i)); },
+      [&](int64_t i, int64_t left) { storePart(sum + i, loadPart(sum + i, left) + loadPart(row + i, left), left); });
+}
+
+/** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float, paddedDim float */
+template <typename T>
+void packGroups(const double* arguments, int64_t task, char* scratch) {
+  const AttentionArguments<T> a(arguments);
+  const Head<T> head(a, task / a.groupRows);
+  const int64_t group = task % a.groupRows;
+  Scratch memory(scratch);
+  float* keySum = memory.take<float>(a.headDim);
+  float* valueSum = a.tiled ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
+  memset(keySum, 0, static_cast<size_t>(a.headDim) * sizeof(float));
+  memset(valueSum, 0, static_cast<size_t>(a.paddedDim()) * sizeof(float));
+  int64_t count = 0;
+  for (int64_t position = group * a.residualGroup; position < least((group + 1) * a.residualGroup, a.keys); position++) {
+    const int64_t key = head.keyAt(position);
+    if (key < 0) continue;
+    count++;
+    addRow(keySum, head.keyRow(key), a.headDim);
+    addRow(valueSum, head.valueRow(key), a.headDim);
+  }
+  head.groupCounts[group] = static_cast<float>(count);
+  head.groupCounts[a.groupRows + group] = log(splat(static_cast<float>(count)))[0];
+  const float inverse = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+  if constexpr (hasTiles<T>) {
+    if (a.tiled) {
+      for (int64_t i = 0; i < a.headDim; i++) assign(tilesOf(head.groupKeys) + group * a.headDim + i, keySum[i] * inverse);
+      // Most of a group's sum is taken away again where most of it is selected: 8 bits of it are too few, 16 are not.
+      bfloat16* narrowed = reinterpret_cast<bfloat16*>(keySum);
+      for (int part = 0; part < 2; part++) {
+        for (int64_t i = 0; i < a.headDim; i++) {
+          assign(narrowed + i, valueSum[i]);
+          valueSum[i] -= widen(narrowed[i]);
+        }
+        packValueByTiles(narrowed, a.headDim, group, tilesOf(head.groupValues) + part * a.groupRows * a.headDim);
+      }
+      return;
+    }
+  }
+  float* panel = head.groupKeys + group / tileLanes * tileLanes * a.headDim;
+  packColumn(keySum, a.headDim, inverse, panel, group % tileLanes);
+}
+
+/** S[column][16]: what is done to a column is done to its vectors. */
+template <typename Body>
+FLASHMLA_INLINE void eachColumnVector(Body body) {
+#pragma GCC unroll 4
+  for (int v = 0; v < columnVectors; v++) body(v * lanes);
+}
+FLASHMLA_INLINE void fillColumn(float* column, float value) {
+  eachColumnVector([&](int i) { store(column + i, splat(value)); });
+}
+FLASHMLA_INLINE void scaleColumn(float* column, float factor, float term) {
+  eachColumnVector([&](int i) { store(column + i, load(column + i) * factor + term); });
+}
+FLASHMLA_INLINE void subtractColumn(float* column, const float* other) {
+  eachColumnVector([&](int i) { store(column + i, load(column + i) - load(other + i)); });
+}
+
+/** To bfloat16. */
+FLASHMLA_INLINE void roundColumn(float* column) {
+  eachColumnVector([&](int i) {
+    store(column + i, bitsOf<f32v>(__builtin_convertvector(narrow(load(column + i)), u32v) << 16));
+  });
+}
+
+/** The 16 queries of a tile, and what becomes of them. */
+template <typename T>
+struct QueryTile {
+  const Head<T>& head;
+  /** Positions [start, end) of the query order. */
+  int64_t start, end;
+  /** [headDim][16], scaled. */
+  float* queries;
+  /** [16][paddedDim] */
+  float* sums;
+  float* maxima;
+  float* denominators;
+
+  /** Elements of the scratch it takes. */
+  static FLASHMLA_INLINE QueryTile take(const Head<T>& head, Scratch& memory) {
+    const int64_t headDim = head.a.headDim;
+    float* queries = memory.take<float>(tileLanes * headDim);
+    float* sums = memory.take<float>(tileLanes * head.a.paddedDim());
+    float* maxima = memory.take<float>(tileLanes);
+    return {head, 0, 0, queries, sums, maxima, memory.take<float>(tileLanes)};
+  }
+
+  void begin(int64_t from, int64_t to) {
+    start = from;
+    end = to;
+    const AttentionArguments<T>& a = head.a;
+    for (int64_t lane = 0; lane < tileLanes; lane++) {
+      const T* row = start + lane < end ? head.queries + head.queryAt(start + lane) * a.queryToken : nullptr;
+      if constexpr (hasTiles<T>) {
+        if (a.tiled) {
+          packQueryByTiles(row, a.headDim, lane, tilesOf(queries));
+          continue;
+        }
+      }
+      packColumn(row, a.headDim, a.scale, queries, lane);
+    }
+    memset(sums, 0, static_cast<size_t>(tileLanes * a.paddedDim()) * sizeof(float));
+    fillColumn(maxima, -infinity);
+    fillColumn(denominators, 0);
+  }
+
+  /** scores [panels · 16][16] = keys in panels · queries */
+  void score(const float* panels, int64_t count, float* scores) const {
+    const int64_t headDim = head.a.headDim;
+    for (int64_t panel = 0; panel < count; panel++) {
+#if defined(__AMX_TILE__)
+      if (hasTiles<T> && head.a.tiled) {
+        const bfloat16* keys = reinterpret_cast<const bfloat16*>(panels) + panel * tileLanes * headDim;
+        scoreByTiles(keys, tilesOf(queries), headDim, head.a.scale, scores + panel * tileLanes * tileLanes);
+        continue;
+      }
+#endif
+      const float* keys = panels + panel * tileLanes * headDim;
+      float* to = scores + panel * tileLanes * tileLanes;
+      constexpr int keyRows = lanes == 16 ? 16 : lanes == 8 ? 4 : 6;
+      eachTile<keyRows>(tileLanes, [&](int64_t row, auto tile) {
+        constexpr int height = decltype(tile)::of;
+        f32v sum[height][columnVectors] = {};
+        multiply(DepthMajor<tileLanes>{keys + row}, Panel<tileLanes>{queries}, headDim, sum);
+        memcpy(to + row * tileLanes, sum, sizeof sum);
+      });
+    }
+  }
+
+  /** sums += weights [count][16]ᵀ · value rows */
+  template <typename V>
+  void addValues(const float* weights, const V* const* rows, int64_t count) const {
+    const int64_t paddedDim = head.a.paddedDim();
+    constexpr int height = lanes == 8 ? 4 : 6;
+    constexpr int width = lanes == 16 ? 4 : lanes == 8 ? 2 : 4;
+    for (int64_t column = 0; column < paddedDim; column += width * lanes) {
+      eachTile<width>(least<int64_t>(width, (paddedDim - column) / lanes), [&](int64_t, auto vectors) {
+        eachTile<height>(end - start, [&](int64_t row, auto tile) {
+          constexpr int wide = decltype(vectors)::of;
+          constexpr int high = decltype(tile)::of;
+          f32v sum[high][wide];
+          float* to = sums + row * paddedDim + column;
+          for (int r = 0; r < high; r++) memcpy(sum[r], to + r * paddedDim, sizeof sum[r]);
+          multiply(DepthMajor<tileLanes>{weights + row}, Scattered<V>{rows, column}, count, sum);
+          for (int r = 0; r < high; r++) memcpy(to + r * paddedDim, sum[r], sizeof sum[r]);
+        });
+      });
+    }
+  }
+
+#if defined(__AMX_TILE__)
+  /** The same by AMX, for whole blocks of 16 keys. `pairs` is memory for as many weights. */
+  template <typename ValuesOf>
+  void addTiles(const float* weights, ValuesOf valuesOf, int64_t blocks, bfloat16* pairs) const {
+    pairWeights(weights, blocks * amxKeys, pairs);
+    addValuesByTiles(valuesOf, blocks, pairs, head.a.headDim, sums);
+  }
+#endif
+
+  /** Raises the maxima to those of `count` columns. */
+  static void raiseMaxima(const float* scores, int64_t count, float* high) {
+    eachColumnVector([&](int i) {
+      // Four at a time: one waits for its result.
+      f32v highest[4] = {load(high + i), splat(-infinity), splat(-infinity), splat(-infinity)};
+      int64_t c = 0;
+      for (; c + 4 <= count; c += 4) {
+        for (int k = 0; k < 4; k++) highest[k] = larger(highest[k], load(scores + (c + k) * tileLanes + i));
+      }
+      for (; c < count; c++) highest[0] = larger(highest[0], load(scores + c * tileLanes + i));
+      store(high + i, larger(larger(highest[0], highest[1]), larger(highest[2], highest[3])));
+    });
+  }
+
+  /** Maxima that are still −∞ (nothing to attend to) become 0, so that e^(−∞ − maximum) is 0 and not NaN. */
+  static void settle(float* high) {
+    eachColumnVector([&](int i) { store(high + i, load(high + i) == -infinity ? f32v{} : load(high + i)); });
+  }
+
+  /** p = e^(s − maximum) in place; adds p to the denominators. */
+  void exponentiate(float* scores, int64_t count, const float* high) const {
+    eachColumnVector([&](int i) {
+      const f32v highest = load(high + i);
+      f32v sum = load(denominators + i);
+      for (int64_t c = 0; c < count; c++) {
+        const f32v p = exp(load(scores + c * tileLanes + i) - highest);
+        store(scores + c * tileLanes + i, p);
+        sum += p;
+      }
+      store(denominators + i, sum);
+    });
+  }
+
+  /** Hides column `key` from the queries that lie before it. */
+  void hide(float* column, int64_t key, const int32_t* limits) const {
+    eachColumnVector([&](int i) {
+      store(column + i, splat(static_cast<int32_t>(key)) > loadVector<i32v>(limits + i) ? splat(-infinity) : load(column + i));
+    });
+  }
+
+  /** Last key that each of the 16 queries sees under the causal mask. */
+  void causalLimits(int32_t* limits) const {
+    const int64_t offset = head.a.keys - head.a.queries;
+    for (int64_t lane = 0; lane < tileLanes; lane++) {
+      limits[lane] = start + lane < end ? static_cast<int32_t>(head.queryAt(start + lane) + offset) : -1;
+    }
+  }
+
+  /** From [headDim][16] to [16][headDim]. */
+  void transposeSums() const {
+#if defined(__AMX_TILE__)
+    const int64_t headDim = head.a.headDim;
+    float rows[tileLanes * maxTiledDim];
+    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, rows + i, headDim);
+    memcpy(sums, rows, static_cast<size_t>(tileLanes * headDim) * sizeof(float));
+#endif
+  }
+
+  /** Divides the sums by the denominators and writes the rows, and lse = maximum + ln denominator. */
+  void write() const {
+    const AttentionArguments<T>& a = head.a;
+    float logSums[tileLanes];
+    if (hasTiles<T> && a.tiled) transposeSums();
+    eachColumnVector([&](int i) { store(logSums + i, load(maxima + i) + log(load(denominators + i))); });
+    for (int64_t lane = 0; lane < end - start; lane++) {
+      const int64_t query = head.queryAt(start + lane);
+      const float inverse = denominators[lane] == 0 ? 0.0f : 1.0f / denominators[lane];
+      const float* from = sums + lane * a.paddedDim();
+      T* to = head.outputs + query * a.queryToken;
+      eachVector(
+          a.headDim, [&](int64_t i) { store(to + i, load(from + i) * inverse); },
+          [&](int64_t i, int64_t left) { storePart(to + i, loadPart(from + i, left) * inverse, left); });
+      head.lse[query] = logSums[lane];
+    }
+  }
+};
+
+/** The rows of values that columns stand for: where they lie, or, where they are no whole vectors, copies. */
+template <typename T>
+struct ValueRows {
+  const Head<T>& head;
+  const T** rows;
+  /** [columns][paddedDim], if rows have to be copied. */
+  T* copies;
+  /** paddedDim zeros, for what is absent. */
+  const T* zeros;
+
+  static FLASHMLA_INLINE ValueRows take(const Head<T>& head, Scratch& memory, int64_t columns) {
+    const int64_t paddedDim = head.a.paddedDim();
+    const T** rows = memory.take<const T*>(columns);
+    T* zeros = memory.take<T>(paddedDim);
+    memset(zeros, 0, static_cast<size_t>(paddedDim) * sizeof(T));
+    const bool whole = head.a.headDim == paddedDim;
+    return {head, rows, whole ? nullptr : memory.take<T>(columns * paddedDim), zeros};
+  }
+
+  /** @param key −1 where there is none */
+  FLASHMLA_INLINE void set(int64_t column, int64_t key) const {
+    if (key < 0) {
+      rows[column] = zeros;
+    } else if (!copies) {
+      rows[column] = head.valueRow(key);
+    } else {
+      T* copy = copies + column * head.a.paddedDim();
+      memcpy(copy, head.valueRow(key), static_cast<size_t>(head.a.headDim) * sizeof(T));
+      memset(copy + head.a.headDim, 0, static_cast<size_t>(head.a.paddedDim() - head.a.headDim) * sizeof(T));
+      rows[column] = copy;
+    }
+  }
+};
+
+}  // namespace FLASHMLA_ARCHITECTURE
+}  // namespace flashmla

@@ -1,0 +1,55 @@
+// All kernels, compiled once for each instruction set.
+
+#include "kernel-table.hpp"
+
+#include "block-pool.hpp"
+#include "content-order.hpp"
+#include "dense-attention.hpp"
+#include "embedding.hpp"
+#include "gate-projection.hpp"
+#include "layer-norm.hpp"
+#include "linear.hpp"
+#include "select-slots.hpp"
+#include "select-top-k.hpp"
+#include "sparse-lists.hpp"
+#include "sparse-tiles.hpp"
+
+namespace flashmla {
+namespace FLASHMLA_ARCHITECTURE {
+
+#define FLASHMLA_FLOAT(name) {#name "_f32", name<float>}, {#name "_bf16", name<bfloat16>}
+/** By what is stored, and what is multiplied. */
+#define FLASHMLA_PRODUCT(name)                                                                     \
+  {#name "_f32", name<WholeFormat, float>}, {#name "_bf16", name<Bfloat16Format, bfloat16>},       \
+      {#name "_f32_int8", name<Int8Format, float>}, {#name "_bf16_int8", name<Int8Format, bfloat16>}
+
+extern const KernelEntry kernels[];
+const KernelEntry kernels[] = {
+    FLASHMLA_PRODUCT(linear),
+    FLASHMLA_PRODUCT(packRows),
+    FLASHMLA_PRODUCT(packWeight),
+    FLASHMLA_PRODUCT(unpackWeight),
+    FLASHMLA_FLOAT(layerNorm),
+    FLASHMLA_FLOAT(embedding),
+    FLASHMLA_FLOAT(packKeys),
+    FLASHMLA_FLOAT(packGroups),
+    FLASHMLA_FLOAT(denseAttention),
+    FLASHMLA_FLOAT(sparseTiles),
+    FLASHMLA_FLOAT(sparseLists),
+    FLASHMLA_FLOAT(gateProjection),
+    {"contentOrder", contentOrder},
+    {"featureBlocks", featureBlocks},
+    {"selectTopK", selectTopK},
+    FLASHMLA_FLOAT(slotMembers),
+    FLASHMLA_FLOAT(slotLists),
+    FLASHMLA_FLOAT(blockPool),
+};
+
+extern const int kernelCount;
+const int kernelCount = sizeof kernels / sizeof kernels[0];
+
+extern const Traits traits;
+const Traits traits = {lanes, FLASHMLA_BFLOAT16_PRODUCTS != 0, Int8::perUnit, hasTiles<bfloat16>};
+
+}  // namespace FLASHMLA_ARCHITECTURE
+}  // namespace flashmla

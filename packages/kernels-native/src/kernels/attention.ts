@@ -1,0 +1,127 @@
+// What the dense and the sparse attention kernels share: argument words, packed operands; see ../../native/attention.hpp.
+
+import {
+  type AttentionDimensions,
+  ceilDivide,
+  floatDTypeOf,
+  headsStrides,
+  type Problem,
+  type Refusal,
+} from '@flashmla/tensor';
+import { type Argument, roundUp, type Step, type Traits } from '../plan.ts';
+
+/** Queries of a tile, and keys of a packed panel. */
+export const TILE = 16;
+/** Key positions a task of packKeys covers. */
+const PACK_CHUNK = 64;
+const MAX_TILED_DIM = 256;
+/** Tiles keep rows of queries and of sums for themselves; there is no reason for wider heads than any model has. */
+const MAX_HEAD_DIM = 1024;
+
+export function refusesHeadDim({ headDim }: AttentionDimensions): Refusal | undefined {
+  if (headDim <= MAX_HEAD_DIM) return undefined;
+  return { reason: `headDim ${headDim} is larger than ${MAX_HEAD_DIM}`, advice: 'split the head' };
+}
+
+/** How the selection is cut; dense attention has none. */
+export interface Cut {
+  tileQueries: number;
+  blockKeys: number;
+  slots: number;
+  residualGroup: number;
+}
+
+/** Rows of the packed operands, multiples of 16. */
+export interface PackedRows {
+  keyRows: number;
+  groups: number;
+  groupRows: number;
+  /** Whether products go by AMX: native/amx-attention.hpp. */
+  tiled: boolean;
+}
+
+/** Whether AMX takes the heads as they are: in bfloat16, of a multiple of 32 features. */
+export const fitsTiles = (p: AttentionDimensions, { tiles }: Pick<Traits, 'tiles'>): boolean =>
+  tiles && p.dtype === 'bfloat16' && p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM;
+
+/**
+ * Packed bytes of a pass. Its heads are packed, then attended to, before the next pass packs over them: the packed
+ * operands stay in cache, and take this much memory (or one head's) whatever the batch.
+ */
+const PASS_BYTES = 4 * 2 ** 20;
+
+export const paddedDim = (headDim: number): number => roundUp(headDim, TILE);
+
+const packedHeadBytes = ({ headDim }: AttentionDimensions, { keyRows, groupRows }: PackedRows): number =>
+  // Where tiled, keys and values in half the bytes each.
+  4 * (keyRows + groupRows) * headDim + 4 * groupRows * (paddedDim(headDim) + 2);
+
+/** Heads of a pass, the last one's may be fewer. */
+function passHeads(p: AttentionDimensions, rows: PackedRows): number {
+  const heads = Math.max(1, p.batch * p.heads);
+  const headBytes = packedHeadBytes(p, rows);
+  return headBytes === 0 ? heads : Math.min(heads, Math.max(1, Math.floor(PASS_BYTES / headBytes)));
+}
+
+/** The steps of all passes: packing, then `kernel` with so many tasks a head. */
+export function attentionSteps(
+  p: AttentionDimensions,
+  cut: Cut,
+  rows: PackedRows,
+  { kernel, headTasks, suffix }: { kernel: string; headTasks: number; suffix: string },
+): Step[] {
+  const steps: Step[] = [];
+  const all = p.batch * p.heads;
+  const most = passHeads(p, rows);
+  const step = (name: string, tasks: number, words: readonly Argument[]) => {
+    if (tasks > 0) steps.push({ kernel: `${name}_${suffix}`, tasks, arguments: words });
+  };
+  for (let first = 0; first < all; first += most) {
+    const heads = Math.min(most, all - first);
+    const words = argumentWords(p, cut, rows, first);
+    step('packKeys', heads * ceilDivide(rows.keyRows, PACK_CHUNK), words);
+    step('packGroups', heads * rows.groupRows, words);
+    step(kernel, heads * headTasks, words);
+  }
+  return steps;
+}
+
+function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
+  const query = headsStrides(p.layout, p.heads, p.queries, p.headDim);
+  const key = headsStrides(p.layout, p.heads, p.keys, p.headDim);
+  return [
+    ...['query', 'key', 'value', 'keyMask', 'output', 'lse', 'indices', 'keyOrder', 'queryOrder'],
+    ...['packedKeys', 'packedValues', 'groupKeys', 'groupValues', 'groupCounts'],
+    ...[p.heads, p.queries, p.keys, p.headDim, p.scale, Number(p.causal)],
+    ...[query.batch, query.head, query.token, key.batch, key.head, key.token],
+    ...[cut.tileQueries, cut.blockKeys, cut.slots, cut.residualGroup, rows.groups, rows.groupRows, rows.keyRows],
+    ...[Number(rows.tiled), firstHead],
+  ];
+}
+
+export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
+  const heads = passHeads(p, rows);
+  const { keyRows, groupRows, tiled } = rows;
+  const keyBytes = (tiled ? 2 : 4) * heads * keyRows * p.headDim;
+  return {
+    ...(keyRows > 0 && { packedKeys: keyBytes, ...(tiled && { packedValues: keyBytes }) }),
+    ...(groupRows > 0 && {
+      groupKeys: 4 * heads * groupRows * p.headDim,
+      groupValues: 4 * heads * groupRows * paddedDim(p.headDim),
+      groupCounts: 8 * heads * groupRows,
+    }),
+  };
+}
+
+/** Scratch of a tile of queries: QueryTile of the kernels. */
+export const tilePieces = ({ headDim }: AttentionDimensions): number[] => [
+  ...[4 * TILE * headDim, 4 * TILE * paddedDim(headDim)],
+  ...[4 * TILE, 4 * TILE],
+];
+
+/** Scratch for the value rows of so many columns: ValueRows of the kernels. */
+export function valuePieces(p: AttentionDimensions, columns: number): number[] {
+  const elementBytes = floatDTypeOf(p as Problem & AttentionDimensions) === 'float32' ? 4 : 2;
+  const rowBytes = elementBytes * paddedDim(p.headDim);
+  return [8 * columns, rowBytes, ...(paddedDim(p.headDim) === p.headDim ? [] : [columns * rowBytes])];
+}

@@ -1,0 +1,55 @@
+// The op kernels of this backend, by the op's name.
+
+import {
+  type InferenceOpName,
+  type Problem,
+  type ProblemOf,
+  type Refusal,
+  refusesDType,
+  refusesOp,
+} from '@flashmla/tensor';
+import { type Kernel, type NativePlan, nativeDTypes, scratchBytes, type Traits } from '../plan.ts';
+import { blockPool } from './block-pool.ts';
+import { contentOrder } from './content-order.ts';
+import { denseAttention } from './dense-attention.ts';
+import { embedding } from './embedding.ts';
+import { gateProjection } from './gate-projection.ts';
+import { layerNorm } from './layer-norm.ts';
+import { linear } from './linear.ts';
+import { selectSlots } from './select-slots.ts';
+import { selectTopK } from './select-top-k.ts';
+import { sparseAttention } from './sparse-attention.ts';
+
+const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } = {
+  linear,
+  'layer-norm': layerNorm,
+  embedding,
+  'dense-attention': denseAttention,
+  'sparse-attention': sparseAttention,
+  'gate-projection': gateProjection,
+  'content-order': contentOrder,
+  'select-top-k': selectTopK,
+  'select-slots': selectSlots,
+  'block-pool': blockPool,
+};
+
+/** Of an op that `refusal` lets through. */
+const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
+
+export function refusal(problem: Problem): Refusal | undefined {
+  return (
+    refusesOp('native kernels', problem, kernels) ??
+    refusesDType('native kernels', problem, [...nativeDTypes, 'int8']) ??
+    kernelOf(problem).refuses?.(problem)
+  );
+}
+
+/**
+ * Steps, tasks, arguments and memory of a problem: pure, so that launches are tested without running them.
+ *
+ * @param packedWeight whether `weight` was packed when it was uploaded (purpose 'linear-weight')
+ */
+export function planOf(problem: Problem, traits: Traits, packedWeight: boolean): NativePlan {
+  const plan = kernelOf(problem).plan(problem, traits, packedWeight);
+  return { ...plan, scratchBytes: scratchBytes(plan, traits.threads) };
+}

@@ -1,0 +1,64 @@
+// linear: packed weight panels × tiles of rows; see ../../native/linear.hpp.
+
+import { ceilDivide, floatDTypeOf, type LinearProblem } from '@flashmla/tensor';
+import { type Kernel, type NativeDType, roundUp, type Step } from '../plan.ts';
+import { type Format, formatSuffix, packedBytes, packStep, readsRowsInPlace, unitsOf } from '../weights.ts';
+import { tileColumns } from './tile.ts';
+
+const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
+/** Columns of a task at most, in panels, and rows: what fits best is a matter of the caches. */
+const MOST_PANELS = 8;
+const MOST_ROWS = 96;
+/** Tasks a thread should get, so that the last ones end together. */
+const TASKS_PER_THREAD = 4;
+/** Rows of a task of packRows. */
+const PACKED_ROWS = 16;
+
+const formatOf = (problem: LinearProblem): Format => ({
+  dtype: floatDTypeOf(problem) as NativeDType,
+  quantization: problem.quantization,
+});
+
+export const linear: Kernel<LinearProblem> = {
+  plan(problem, traits, packedWeight) {
+    const { rows, inFeatures, outFeatures, activation } = problem;
+    const format = formatOf(problem);
+    const suffix = formatSuffix(format);
+    const inPlace = readsRowsInPlace(inFeatures, format, traits);
+    const columns = tileColumns(traits);
+    const rowBlock = Math.min(MOST_ROWS, Math.max(1, rows));
+    const rowBlocks = ceilDivide(rows, rowBlock);
+    let panels = Math.min(MOST_PANELS, ceilDivide(outFeatures, columns));
+    const wanted = TASKS_PER_THREAD * traits.threads;
+    while (panels > 1 && rowBlocks * ceilDivide(outFeatures, panels * columns) < wanted) panels = ceilDivide(panels, 2);
+    const columnBlock = panels * columns;
+    const packRows: Step = {
+      kernel: `packRows_${suffix}`,
+      tasks: ceilDivide(rows, PACKED_ROWS),
+      arguments: ['input', 'packedRows', 'rowScales', rows, inFeatures],
+    };
+    const multiply: Step = {
+      kernel: `linear_${suffix}`,
+      tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
+      arguments: [
+        ...[inPlace ? 'input' : 'packedRows', packedWeight ? 'weight' : 'packedWeight', 'bias', 'output', 'rowScales'],
+        ...[rows, inFeatures, outFeatures, ACTIVATIONS.indexOf(activation), rowBlock, columnBlock],
+      ],
+    };
+    return {
+      steps: [
+        ...(packedWeight ? [] : [packStep('weight', 'packedWeight', problem, format, traits)]),
+        ...(inPlace ? [] : [packRows]),
+        multiply,
+      ],
+      buffers: {
+        ...(!packedWeight && { packedWeight: packedBytes(problem, format, traits) }),
+        ...(!inPlace && { packedRows: 4 * rows * unitsOf(inFeatures, format, traits) }),
+        ...(format.quantization && { rowScales: 4 * rows }),
+      },
+      threadBytes: 0,
+      usefulMultiplyAdds: rows * inFeatures * outFeatures,
+      issuedMultiplyAdds: rows * inFeatures * roundUp(outFeatures, columns),
+    };
+  },
+};

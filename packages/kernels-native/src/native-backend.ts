@@ -1,0 +1,288 @@
+// The Backend of this package: tensors in the process's memory, ops as steps over the threads of the addon.
+
+import {
+  arrayOf,
+  type Backend,
+  byteSize,
+  checkBindings,
+  checkOwned,
+  type DeviceInfo,
+  type DeviceTensor,
+  type DispatchOptions,
+  type DType,
+  elementCount,
+  FlashMLAError,
+  type HostTensor,
+  type MemoryInfo,
+  OutOfMemoryError,
+  oneVariant,
+  PreferredVariants,
+  type PrepareOptions,
+  type Problem,
+  type Profile,
+  Profiler,
+  type Program,
+  problemKey,
+  type Support,
+  type Tensor,
+  type Tensors,
+  type TypedArray,
+  type UploadOptions,
+  validateProblem,
+} from '@flashmla/tensor';
+import type { Addon, Architecture } from './addon.ts';
+import { disposed, type Executor } from './executor.ts';
+import { planOf, refusal } from './kernels/index.ts';
+import { type Block, NativeMemory } from './native-memory.ts';
+import { NativeRecording, RecordedOp } from './native-recording.ts';
+import { NativeTensor } from './native-tensor.ts';
+import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits } from './plan.ts';
+import { type Format, type Matrix, packedBytes, packStep, unpackStep } from './weights.ts';
+
+interface NativeProgram extends Program {
+  readonly plan: NativePlan;
+  /** The plan for a weight that was packed at upload; only linear has one. */
+  readonly packedPlan: NativePlan;
+}
+
+export class NativeBackend implements Backend {
+  readonly name = 'native';
+  readonly device: DeviceInfo;
+  readonly #addon: Addon;
+  readonly #executor: Executor;
+  readonly #memory: NativeMemory;
+  readonly #traits: Traits;
+  readonly #variants = new PreferredVariants('[kernels-native]');
+  readonly #programs = new Map<string, NativeProgram>();
+  readonly #profiler = new Profiler<NativeRecording>('[kernels-native]', this);
+  #disposed = false;
+
+  constructor(addon: Addon, architecture: Architecture, executor: Executor, device: DeviceInfo) {
+    this.#addon = addon;
+    this.#executor = executor;
+    this.#memory = new NativeMemory(addon, device.limits.memoryBytes!, () => executor.completed);
+    this.#traits = { ...architecture, threads: executor.threads };
+    this.device = device;
+  }
+
+  supports(problem: Problem): Support {
+    validateProblem(problem);
+    const refused = refusal(problem);
+    if (refused) return { supported: false, ...refused };
+    const { scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds } = this.#plan(problem, true);
+    return { supported: true, scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds };
+  }
+
+  allocate(shape: readonly number[], dtype: DType): NativeTensor {
+    // Only ops will write here, in order: a block still in use by earlier ones will do.
+    const block = this.#take(elementCount(shape) * byteSize(dtype), false);
+    return new NativeTensor(this, block, shape, dtype);
+  }
+
+  upload(source: HostTensor, { purpose, quantization }: UploadOptions = {}): NativeTensor {
+    const dtype = nativeDTypes.find((each) => each === source.dtype);
+    if (purpose === 'linear-weight' && dtype) return this.#uploadPacked(source, { dtype, quantization });
+    const block = this.#take(source.array.byteLength, true);
+    this.#addon.write(block.address, source.array);
+    return new NativeTensor(this, block, source.shape, source.dtype);
+  }
+
+  async read(source: DeviceTensor): Promise<TypedArray> {
+    const tensor = this.#own(source);
+    if (tensor.packed) return this.#readPacked(tensor, tensor.packed);
+    tensor.readers++;
+    try {
+      const { writtenUnder } = tensor;
+      await this.#executor.finish();
+      if (writtenUnder && this.#executor.skipped(writtenUnder)) throw writtenUnder.signal.reason;
+      const elements = new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
+      this.#addon.read(tensor.block.address, elements);
+      return elements;
+    } finally {
+      tensor.readers--;
+      if (tensor.disposed && tensor.readers === 0) this.#give(tensor.block);
+    }
+  }
+
+  free(source: Tensor): void {
+    const tensor = source as NativeTensor;
+    if (tensor.readers === 0) this.#give(tensor.block);
+  }
+
+  memory(): MemoryInfo {
+    const { usedBytes, peakBytes, limitBytes } = this.#memory;
+    return { usedBytes, peakBytes, limitBytes };
+  }
+
+  resetPeak(): void {
+    this.#memory.resetPeak();
+  }
+
+  variants(): readonly string[] {
+    return oneVariant;
+  }
+
+  prefer(shapeClass: string, variant: string): void {
+    this.#variants.prefer(shapeClass, variant);
+  }
+
+  async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
+    if (this.#disposed) throw disposed();
+    this.#variants.choose(problem, oneVariant, variant);
+    const key = problemKey(problem);
+    let program = this.#programs.get(key);
+    if (!program) {
+      validateProblem(problem);
+      const refused = refusal(problem);
+      if (refused) {
+        throw new FlashMLAError('unsupported', `[kernels-native] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
+      }
+      const plan = this.#plan(problem, false);
+      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
+    if (this.#disposed) throw disposed();
+    checkBindings(this, program.problem, inputs, outputs);
+    const { plan, packedPlan } = program as NativeProgram;
+    const chosen = program.problem.op === 'linear' && this.#own(inputs.weight!).packed ? packedPlan : plan;
+    const addresses = new Map<string, number>();
+    for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
+      const { packed, block } = this.#own(tensor);
+      if (packed && !(name === 'weight' && chosen === packedPlan)) {
+        throw new FlashMLAError(
+          'invalid-argument',
+          `[kernels-native] ${program.problem.op}: '${name}' was uploaded as a linear weight; only linear reads those.`,
+        );
+      }
+      addresses.set(name, block.address);
+    }
+    const { recording } = this.#profiler;
+    const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });
+    this.#run(chosen.steps, chosen, addresses, { signal, recorded });
+    const under = signal && { signal, last: this.#executor.submitted };
+    if (recorded) {
+      recorded.under = under;
+      recording.add(recorded);
+    }
+    for (const output of Object.values(outputs)) this.#own(output).writtenUnder = under;
+  }
+
+  synchronize(): Promise<void> {
+    return this.#executor.finish();
+  }
+
+  /** There is no device to lose: memory is the process's own. */
+  async recover(): Promise<void> {}
+
+  profile<T>(work: () => Promise<T>): Promise<Profile<T>> {
+    return this.#profiler.profile(() => new NativeRecording(this.#executor, this.#addon.now()), work);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#executor.dispose();
+    this.#memory.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #plan(problem: Problem, packedWeight: boolean): NativePlan {
+    return planOf(problem, this.#traits, packedWeight);
+  }
+
+  /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */
+  #run(
+    steps: readonly Step[],
+    memory: Pick<NativePlan, 'buffers' | 'threadBytes'>,
+    addresses: Map<string, number>,
+    { signal, recorded }: { signal?: AbortSignal | undefined; recorded?: RecordedOp | undefined } = {},
+  ): void {
+    const held: Block[] = [];
+    const hold = (byteLength: number) => {
+      const block = this.#take(byteLength, false);
+      held.push(block);
+      return block.address;
+    };
+    const { threads } = this.#executor;
+    try {
+      for (const [name, byteLength] of Object.entries(memory.buffers)) addresses.set(name, hold(byteLength));
+      const scratchStride = roundUp(memory.threadBytes, 64);
+      const scratch = scratchStride > 0 ? hold(scratchStride * threads) : 0;
+      for (const { kernel, tasks, arguments: words } of steps) {
+        if (tasks === 0) continue;
+        this.#executor.submit(
+          {
+            ...{ kernel, tasks, scratch, scratchStride },
+            words: words.map((word) => (typeof word === 'string' ? (addresses.get(word) ?? 0) : word)),
+          },
+          signal,
+          recorded?.next(kernel, threads),
+        );
+      }
+    } finally {
+      for (const block of held) this.#give(block);
+    }
+  }
+
+  /** Uploads a [outFeatures, inFeatures] weight and packs it there; only the packed form stays. */
+  #uploadPacked(source: HostTensor, format: Format): NativeTensor {
+    const matrix = matrixOf(source);
+    const plain = this.#take(source.array.byteLength, true);
+    try {
+      const packed = this.#take(packedBytes(matrix, format, this.#traits), false);
+      this.#addon.write(plain.address, source.array);
+      this.#convert(packStep('from', 'to', matrix, format, this.#traits), plain, packed);
+      return new NativeTensor(this, packed, source.shape, source.dtype, format);
+    } finally {
+      this.#give(plain);
+    }
+  }
+
+  /** A packed weight as it was uploaded. */
+  async #readPacked(tensor: NativeTensor, format: Format): Promise<TypedArray> {
+    const plain = this.allocate(tensor.shape, tensor.dtype);
+    try {
+      this.#convert(unpackStep('from', 'to', matrixOf(tensor), format, this.#traits), tensor.block, plain.block);
+      return await this.read(plain);
+    } finally {
+      plain.dispose();
+    }
+  }
+
+  #convert(step: Step, from: Block, to: Block): void {
+    const addresses = new Map([
+      ['from', from.address],
+      ['to', to.address],
+    ]);
+    this.#run([step], { buffers: {}, threadBytes: 0 }, addresses);
+  }
+
+  #take(byteLength: number, quiet: boolean): Block {
+    if (this.#disposed) throw disposed();
+    const block = this.#memory.take(byteLength, quiet);
+    if (block) return block;
+    const { usedBytes, limitBytes } = this.#memory;
+    throw new OutOfMemoryError('kernels-native', byteLength, usedBytes, limitBytes);
+  }
+
+  #give(block: Block): void {
+    this.#memory.give(block, this.#executor.submitted);
+  }
+
+  #own(tensor: DeviceTensor): NativeTensor {
+    checkOwned('[kernels-native]', this, tensor);
+    return tensor as NativeTensor;
+  }
+}
+
+/** A tensor as a matrix: everything but the last dimension are rows. */
+function matrixOf({ shape }: { shape: readonly number[] }): Matrix {
+  return { outFeatures: elementCount(shape.slice(0, -1)), inFeatures: shape.at(-1) ?? 1 };
+}
