@@ -1,9 +1,10 @@
 // dense-attention-gradient: two passes over tiles that compute the probabilities again, from lse, and keep none of them.
 //
 // denseGradientQueries owns 16 queries and walks the keys, denseGradientKeys owns 16 keys and walks the queries: each sums
-// what is its own, in the order it walks, so no two tasks write to one place and reruns give the same bits. That costs two
-// of seven products twice over one pass with atomic sums. Both work as dense-attention.ts does: what is walked is packed by
-// packKeys (attention.ts) for all tasks of a head, what is owned lies in lanes.
+// what is its own, in the order it walks, so no two tasks write to one place and reruns give the same bits. Scores and their
+// slopes are computed in both: seven products, where one pass with atomic sums would do with five. Both work as
+// dense-attention.ts does: what is walked is packed by packKeys (attention.ts) for all tasks of a head, what is owned lies
+// in lanes.
 //
 //   quads   [rows / 4][headDim][4]              rows of keys, values, queries, output gradients: score products
 //   panels  [rows / CHUNK][⌈headDim / 8⌉][CHUNK][8]  of keys, queries, output gradients: sums
@@ -55,7 +56,7 @@ const PACKED_QUERY_ROWS: usize = 184;
 /** Rows that are walked at a time (see ../src/kernels/dense-attention-gradient.ts). */
 const CHUNK: i32 = 128;
 
-/** Packs rows [start, end) of tokens, scaled, to [2][headDim][8]; a masked key's row is zero. */
+/** Packs rows [start, end) of tokens, scaled, to [2][headDim][8]. What a masked key's lane then computes is not written. */
 function packTile(
   rows: usize,
   token: usize,

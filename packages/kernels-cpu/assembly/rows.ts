@@ -2,7 +2,10 @@
 
 import { madd, sumLanes4 } from './lanes';
 
-/** logits[c] = scale · query · key row c, four rows at a time. Rows are byte offsets from `key`. Logits are written up to a multiple of 4; `rows` is read only up to `columns`. */
+/**
+ * logits[c] = scale · query · key row c, four rows at a time. Rows are byte offsets from `key`. Logits are written up to a
+ * multiple of 4.
+ */
 export function dotRows(
   query: usize,
   key: usize,

@@ -10,6 +10,7 @@ import { conformanceCases } from './cases/index.ts';
 import { contractChecks } from './contract.ts';
 import { fixtureCase } from './fixtures.ts';
 import { type Lose, lossChecks } from './loss.ts';
+import { refusedByName } from './refusals.ts';
 import { isRequired } from './required.ts';
 import { runCase } from './run-case.ts';
 
@@ -127,15 +128,8 @@ function testRefusals(
     const backend = opened(open);
     for (const op of gradientOpNames) {
       test(`${op} is done, or refused by its name`, ({ skip }) => {
-        const problems = cases.map(({ problem }) => problem).filter((problem) => problem.op === op);
-        const reasons = problems.flatMap((problem) => {
-          const support = backend().supports(problem);
-          return support.supported || !support.reason.includes(op) ? [] : [support.reason];
-        });
-        if (reasons.length === 0) return;
-        expect(reasons.length, `cases of ${problems.length} that are refused by name`).toBe(problems.length);
-        expect(required).not.toContain(op);
-        skip(`${reasons.length} cases were refused: ${reasons[0]}`);
+        const reasons = refusedByName(backend(), op, cases, required);
+        if (reasons.length > 0) skip(`${reasons.length} cases were refused: ${reasons[0]}`);
       });
     }
   });

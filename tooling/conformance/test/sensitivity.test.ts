@@ -14,6 +14,7 @@ import { checkContentOrder } from '../src/checks/content-order.ts';
 import { checkSelectTopK } from '../src/checks/select-top-k.ts';
 import { type Case, compare, conformanceCases, referenceBackend, runCase } from '../src/index.ts';
 import { Random } from '../src/random.ts';
+import { refusedByName } from '../src/refusals.ts';
 import { seededInputs } from '../src/seeded-inputs.ts';
 
 const cases = conformanceCases();
@@ -102,6 +103,23 @@ test('refusals: of what must be done, without advice, and not meant', async () =
   await expect(runCase(refusing('too odd', 'pad it'), plain)).rejects.toThrow('refused: too odd (pad it)');
   await expect(runCase(refusing('too odd', ' '), may)).rejects.toThrow('without advice');
   await expect(runCase(refusing('too odd', 'pad it'), may)).rejects.toThrow('prepare of a refused problem');
+});
+
+test('ops of training: refused by name, where they must be done, and in part', () => {
+  const refusingThose = (refused: (rows: number) => boolean) =>
+    faulty((right) => ({
+      supports: (problem) =>
+        problem.op === 'linear-gradient' && refused(problem.rows)
+          ? { supported: false, reason: 'no kernel for linear-gradient', advice: 'train elsewhere' }
+          : right.supports(problem),
+    }));
+  const count = cases.filter(({ problem }) => problem.op === 'linear-gradient').length;
+  const none = refusingThose(() => true);
+  expect(refusedByName(none, 'linear-gradient', cases)).toHaveLength(count);
+  expect(refusedByName(none, 'cross-entropy', cases)).toEqual([]);
+  expect(() => refusedByName(none, 'linear-gradient', cases, ['linear-gradient'])).toThrow('must be done here');
+  const some = refusingThose((rows) => rows === 7);
+  expect(() => refusedByName(some, 'linear-gradient', cases)).toThrow('expected all or none');
 });
 
 test('a plan that makes no sense', async () => {
