@@ -18,10 +18,11 @@ const native = resolve(import.meta.dirname, '../native');
 
 const isHere = platform === `${process.platform}-${process.arch}`;
 const works = (compiler) => spawnSync(compiler, ['--version']).status === 0;
-const compiler = (isHere && process.env.CXX ? [process.env.CXX] : compilers).find(works);
+const candidates = isHere && process.env.CXX ? [process.env.CXX] : compilers;
+const compiler = candidates.find(works);
 if (!compiler) {
   const required = isHere && (process.env.FLASHMLA_REQUIRE ?? '').split(',').includes('native');
-  console.log(`kernels-native: no addon for ${platform}: there is no ${compilers.join(' or ')}.`);
+  console.log(`kernels-native: no addon for ${platform}: there is no ${candidates.join(' or ')}.`);
   process.exit(required ? 1 : 0);
 }
 

@@ -25,6 +25,7 @@ void main({
     data: 'a JSONL file of { text } or { a } rows; default: shared/data/imdb/test2000.jsonl beside the checkout',
     texts: `texts of at least ${fewestCharacters} characters to learn from and hold out; default 24`,
     steps: 'most steps of a head; default 400',
+    rank: 'dimensions of the gates that are compared with the floor; default: chosen for each head',
   },
 
   async run(values) {
@@ -32,6 +33,7 @@ void main({
     const data = dataFile(values.data, 'imdb/test2000.jsonl');
     const count = whole('texts', values.texts, 24);
     const steps = whole('steps', values.steps, 400);
+    const rank = values.rank === undefined ? undefined : whole('rank', values.rank, 8);
     const texts = readTexts(data, 2 * count);
     const [learned, measured] = [texts.slice(0, count), texts.slice(count)];
     const backend = await provider.open();
@@ -44,7 +46,7 @@ void main({
     const floors: FloorRow[] = [];
     for (const shape of ['lists', 'blocks'] as const) {
       progress(`${shape} against the floor`);
-      floors.push(...(await againstFloor(model, shape, learned, measured, steps)));
+      floors.push(...(await againstFloor(model, shape, { learned, measured }, { steps, rank })));
     }
     progress('');
     const machine = describeMachine(backend);
@@ -52,7 +54,7 @@ void main({
     await backend.dispose();
     return {
       json: {
-        ...{ benchmark: 'learning', machine, texts: count, steps },
+        ...{ benchmark: 'learning', machine, texts: count, steps, rank: rank ?? null },
         results: results.map(({ subject: { name, k, sharpness }, report }) => ({ name, k, sharpness, ...report })),
         floors,
       },

@@ -29,13 +29,13 @@ const maxTokens = 1024;
 export async function againstFloor(
   model: EncoderModel,
   shape: ContentShape,
-  learned: readonly string[],
-  measured: readonly string[],
-  steps: number,
+  texts: { readonly learned: readonly string[]; readonly measured: readonly string[] },
+  { steps, rank }: { readonly steps: number; readonly rank: number | undefined },
 ): Promise<FloorRow[]> {
+  const { learned, measured } = texts;
   const k = keys[shape];
   const { heads, headDim } = model.architecture;
-  const gates = model.encoder.layer.map(() => new ContentGate({ k, shape }));
+  const gates = model.encoder.layer.map(() => new ContentGate({ k, shape, rank }));
   const fitted: ContentGate[] = [];
   for (const [layer, gate] of gates.entries()) {
     const samples: LayerSample[] = [];
