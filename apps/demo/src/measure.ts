@@ -1,7 +1,6 @@
 // Running the model with one attention or the other, and what that took.
 
-import { FlashMLAAttention } from '@flashmla/attention';
-import { type EncoderModel, restoreAttention, swapAttention } from '@flashmla/model-swap';
+import { type EncoderModel, keysShare, restoreAttention, swapAttention } from '@flashmla/model-swap';
 
 export interface Answer {
   readonly label: string;
@@ -17,7 +16,7 @@ export interface Cost {
   readonly elapsedMs: number;
   /** Most memory of the backend in use at once, weights not counted. */
   readonly peakBytes: number;
-  /** Share of the keys that attention computed for a query, mean over the layers; residual groups count. */
+  /** See `keysShare` of @flashmla/model-swap. */
   readonly keysShare: number;
 }
 
@@ -65,11 +64,7 @@ export async function costOf<T>(model: EncoderModel, work: () => Promise<T>): Pr
   }
   times.sort((a, b) => a - b);
   const peakBytes = backend.memory().peakBytes - usedBytes;
-  const shares = model.encoder.layer.map(({ attention }) =>
-    attention instanceof FlashMLAAttention ? (attention.statistics.last?.density ?? 1) : 1,
-  );
-  const keysShare = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  return { elapsedMs: times[Math.floor((times.length - 1) / 2)]!, peakBytes, keysShare, result };
+  return { elapsedMs: times[Math.floor((times.length - 1) / 2)]!, peakBytes, keysShare: keysShare(model), result };
 }
 
 /** `body` with sparse attention in every layer, at every length unless `crossover` says otherwise. */

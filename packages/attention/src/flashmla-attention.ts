@@ -165,9 +165,11 @@ export class FlashMLAAttention extends ProjectedAttention {
     const { scope, hidden, query, key, value } = step;
     const { output, lse, plan } = await runDense(step);
     scope.release(hidden, query, key, value, lse);
-    const tokens = step.dimensions.keys;
+    const { keys: tokens, queries } = step.dimensions;
     const computeDensity = computeDensityOf(plan);
-    this.#statistics = withCall(this.#statistics, { tokens, chosen: 'dense', why, k, density: 1, computeDensity });
+    this.#statistics = withCall(this.#statistics, {
+      ...{ tokens, queries, chosen: 'dense', why, k, density: 1, computeDensity },
+    });
     this.#replaceSelection(undefined);
     return output;
   }
@@ -177,11 +179,12 @@ export class FlashMLAAttention extends ProjectedAttention {
     const run = await runGated(step, this.gate, k);
     const quality = this.measureRecall ? await this.#measure(step, run.selection) : {};
     scope.release(hidden, query, key, value, run.lse);
-    const tokens = step.dimensions.keys;
+    const { keys: tokens, queries } = step.dimensions;
     const density = densityOf(run.selection, tokens);
     const computeDensity = computeDensityOf(run.plan);
     this.#statistics = withCall(this.#statistics, {
       tokens,
+      queries,
       chosen: 'sparse',
       why,
       k,

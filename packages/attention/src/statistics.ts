@@ -6,6 +6,8 @@ export type AttentionKind = 'dense' | 'sparse';
 
 export interface CallStatistics {
   readonly tokens: number;
+  /** Tokens of a text that asked: all, or the one whose output is wanted. */
+  readonly queries: number;
   readonly chosen: AttentionKind;
   /** Why it was chosen, in words. */
   readonly why: string;

@@ -1,12 +1,12 @@
 // What the layers of a model did with the last text.
 
 import { FlashMLAAttention } from '@flashmla/attention';
-import type { EncoderModel } from '@flashmla/model-swap';
+import { type EncoderModel, keysShare } from '@flashmla/model-swap';
 
 export interface Computed {
   /** Keys a query attended to; null where all of the model ran dense. */
   readonly k: number | null;
-  /** Share of keys computed for a query, residual groups included, mean over the layers. */
+  /** See `keysShare`. */
   readonly density: number;
 }
 
@@ -14,6 +14,5 @@ export function computed(model: EncoderModel): Computed {
   const calls = model.encoder.layer.map(({ attention }) =>
     attention instanceof FlashMLAAttention ? attention.statistics.last : undefined,
   );
-  const density = calls.reduce((sum, call) => sum + (call?.density ?? 1), 0) / calls.length;
-  return { k: calls.find((call) => call?.chosen === 'sparse')?.k ?? null, density };
+  return { k: calls.find((call) => call?.chosen === 'sparse')?.k ?? null, density: keysShare(model) };
 }

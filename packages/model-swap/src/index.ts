@@ -5,6 +5,7 @@ export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
 export type { ModelFiles, ModelSource } from './files/model-folder.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveGates } from './gates-file.ts';
+export { keysShare } from './keys-share.ts';
 export type { EncoderLayer } from './layer.ts';
 export { type LoadOptions, loadModel } from './load.ts';
 export { type GateMeasure, type MeasureGatesOptions, measureGates } from './measure-gates.ts';

@@ -5,6 +5,7 @@ import { FlashMLAAttention } from '@flashmla/attention';
 import {
   type EncodedText,
   type EncoderModel,
+  keysShare,
   measureGates,
   restoreAttention,
   swapAttention,
@@ -88,8 +89,12 @@ async function costOf(model: EncoderModel, text: EncodedText, signal: AbortSigna
   const calls = model.encoder.layer.map(({ attention }) =>
     attention instanceof FlashMLAAttention ? attention.statistics.last : undefined,
   );
-  const keysShare = calls.reduce((sum, call) => sum + (call?.density ?? 1), 0) / calls.length;
-  return { elapsedMs, peakBytes, keysShare, ranDense: calls.every((call) => call?.chosen !== 'sparse') };
+  return {
+    elapsedMs,
+    peakBytes,
+    keysShare: keysShare(model),
+    ranDense: calls.every((call) => call?.chosen !== 'sparse'),
+  };
 }
 
 const forward = (model: EncoderModel, text: EncodedText, signal: AbortSignal) =>
@@ -107,7 +112,8 @@ async function reportSelections(
   const layers: LayerSelection[] = [];
   try {
     for (const one of modules) if (one) one.keepSelection = true;
-    await forward(model, text, signal);
+    // All tokens of all layers, so that there is a choice to show in the last one too.
+    await model.forward([text], { signal }, async () => {});
     for (const one of modules) layers.push(await one?.lastSelection());
   } finally {
     for (const one of modules) if (one) one.keepSelection = false;

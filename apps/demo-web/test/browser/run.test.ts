@@ -137,7 +137,8 @@ describeInBrowser('the page', (open) => {
     const page = await open(site.url);
     await done(page);
     const chosen = await textOf(page, 'chosen');
-    expect(chosen).toMatch(/^“.+” chose 64 keys: /);
+    // 64 in the mean over the heads, of which this one has three quarters.
+    expect(chosen).toMatch(/^“.+” chose 48 keys: /);
     expect(await page.locator('#tokens .key').count()).toBeGreaterThanOrEqual(63);
     await page.getByRole('button', { name: 'Layer 3, head 2' }).click();
     expect(await textOf(page, 'matrix-title')).toBe('Layer 3, head 2: who looks at whom');
@@ -197,7 +198,7 @@ describeInBrowser('the page', (open) => {
       const page = await open(server.resolvedUrls!.local[0]!);
       await done(page);
       await expectAnswers(page, 'positive');
-      expect(await textOf(page, 'why')).toContain('native, cuda (not installed)');
+      expect(await textOf(page, 'why')).toMatch(/native \(it needs Node; .*\); cuda \(not installed\)/);
       await page.close();
     } finally {
       await server.close();
