@@ -51,8 +51,9 @@ export function refusal(problem: Problem, traits: CudaTraits): Refusal | undefin
   );
 }
 
-/** The ways to run a problem, the default first. */
+/** The ways to run a problem, the default first; one for an op that is refused. */
 export function variantsOf(problem: Problem, traits: CudaTraits): readonly string[] {
+  if (!(problem.op in kernels)) return oneVariant;
   return kernelOf(problem).variants?.(problem, traits) ?? oneVariant;
 }
 

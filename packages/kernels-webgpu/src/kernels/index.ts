@@ -52,8 +52,9 @@ export function refusal(problem: Problem, traits: GpuTraits): Refusal | undefine
   return refusedDType ?? kernelOf(problem).refuses?.(problem, traits) ?? tooLarge(problem, traits);
 }
 
-/** The ways to run a problem, the default first. */
+/** The ways to run a problem, the default first; one for an op that is refused. */
 export function variantsOf(problem: Problem, traits: GpuTraits): readonly string[] {
+  if (!(problem.op in kernels)) return oneVariant;
   return kernelOf(problem).variants?.(problem, traits) ?? oneVariant;
 }
 
