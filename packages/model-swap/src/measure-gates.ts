@@ -99,7 +99,8 @@ export async function measureGates(
 
 /** Keys that each head selects. */
 function keysOf(gate: Gate, k: number, heads: number): number[] {
-  const { shares = undefined } = gate instanceof ContentGate ? gate.state() : {};
+  // An unfitted gate has no shares; it fits itself when it selects.
+  const shares = gate instanceof ContentGate && gate.fitted ? gate.state().shares : undefined;
   return keysOfHeads(k, shares ?? new Array<number>(heads).fill(1));
 }
 

@@ -35,3 +35,15 @@ it('measures the gate of every swapped layer beside the best and the plainest se
   expect(await measureGates(model, TEXT)).toEqual([]);
   await model.dispose();
 });
+
+it('measures a content gate that no run has fitted yet, because its texts run dense', async () => {
+  const model = await loadModel(await folderOf(filesOf(tinyBert())), { backend });
+  swapAttention(model, { k: 8, layers: [0], crossover: 10_000 });
+  const measured = await measureGates(model, TEXT);
+  expect(measured).toHaveLength(2);
+  for (const { recall, staticRecall } of measured) {
+    expect(recall).toBeGreaterThan(0);
+    expect(staticRecall).toBeGreaterThan(0);
+  }
+  await model.dispose();
+});
