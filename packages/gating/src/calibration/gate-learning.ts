@@ -54,8 +54,6 @@ async function contentLearning(
 ): Promise<GateLearning<ContentExample>> {
   if (!gate.fitted) await gate.fit(samples, { heads, headDim }, { k: gate.k });
   const { queryMap, keyMap, ranks } = gate.state();
-  // Heads learn and are compared with k keys each.
-  gate.load({ gate: gate.name, queryMap, keyMap, ranks });
   const width = queryMap.shape[2];
   return {
     learner(head) {

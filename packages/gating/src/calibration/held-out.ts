@@ -17,7 +17,8 @@ export async function measureHeldOut(
   backend: Backend,
 ): Promise<readonly HeadQualities[]> {
   if (!(gate instanceof ContentGate)) return [await measureGate(gate, samples, { ...dimensions, k, backend })];
-  const state = gate.state();
+  // Heads learn and are compared with k keys each, however a budget was spread.
+  const state = { ...gate.state(), shares: undefined };
   const shapes: HeadQualities[] = [];
   // 'auto' is settled by time; what is learned must not depend on that.
   for (const shape of gate.shape === 'auto' ? (['lists', 'blocks'] as const) : [gate.shape]) {

@@ -156,6 +156,20 @@ describe('a budget', () => {
     expect(blocks.meanSlots).toBe((Math.floor((4 * sharp!.k) / 16) + Math.max(1, Math.floor((4 * flat!.k) / 16))) / 2);
   });
 
+  it('that is spread already stays so when a calibration is interrupted', async () => {
+    using gate = new ContentGate({ shape: 'lists' });
+    const { model } = fakeModel(backend, { gate, k: 16 });
+    await calibrateGates(model, texts, { steps: 1 });
+    gate.load({ ...gate.state(), shares: [0.5, 1.5] });
+    const stop = new AbortController();
+    const progress = ({ done }: { done: number }) => done === 1 && stop.abort(new Error('stopped'));
+    await expect(calibrateGates(model, texts, { signal: stop.signal, progress })).rejects.toThrow('stopped');
+    expect(gate.state()).toMatchObject({ shares: [0.5, 1.5] });
+    // One that ends without a budget gives every head k keys again.
+    await calibrateGates(model, texts, { steps: 1 });
+    expect(gate.state()).not.toHaveProperty('shares');
+  });
+
   it('stays even where that is no worse', async () => {
     const at = budgetShares.map((share) => ({ recall: share / 4, error: 1 / share }));
     const curve = { training: at, heldOut: at };
