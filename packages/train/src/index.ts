@@ -1,0 +1,2 @@
+// @flashmla/train: training through sparse attention.
+export {};
