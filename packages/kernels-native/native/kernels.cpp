@@ -4,14 +4,21 @@
 
 #include "block-pool.hpp"
 #include "content-order.hpp"
+#include "cross-entropy.hpp"
+#include "dense-attention-gradient.hpp"
 #include "dense-attention.hpp"
+#include "embedding-gradient.hpp"
 #include "embedding.hpp"
 #include "gate-projection.hpp"
+#include "layer-norm-gradient.hpp"
 #include "layer-norm.hpp"
+#include "linear-gradient.hpp"
 #include "linear.hpp"
 #include "select-slots.hpp"
 #include "select-top-k.hpp"
+#include "sparse-gradient.hpp"
 #include "sparse-lists.hpp"
+#include "sparse-query-gradients.hpp"
 #include "sparse-tiles.hpp"
 
 namespace flashmla {
@@ -43,6 +50,21 @@ const KernelEntry kernels[] = {
     FLASHMLA_FLOAT(slotMembers),
     FLASHMLA_FLOAT(slotLists),
     FLASHMLA_FLOAT(blockPool),
+    {"linearSlopes", linearSlopes},
+    {"packPanels", packPanels},
+    {"weightGradient", weightGradient},
+    {"layerNormGradient", layerNormGradient},
+    {"layerNormSums", layerNormSums},
+    {"embeddingGradient", embeddingGradient},
+    {"crossEntropy", crossEntropy},
+    {"denseGradient", denseGradient},
+    {"denseGradientSums", denseGradientSums},
+    {"sparseGroupSums", sparseGroupSums},
+    {"sparseTileGradient", sparseTileGradient},
+    {"sparseListGradient", sparseListGradient},
+    {"sparseBlockLists", sparseBlockLists},
+    {"sparseGroupGradient", sparseGroupGradient},
+    {"sparseKeyGradient", sparseKeyGradient},
 };
 
 extern const int kernelCount;

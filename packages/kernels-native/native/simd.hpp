@@ -128,6 +128,18 @@ FLASHMLA_INLINE void eachVector(int64_t count, Whole whole, Part part) {
   if (i < count) part(i, count - i);
 }
 
+/** Calls `body(read, write)` for each vector of rows of `count`; lanes beyond the end read 0 and are not written. */
+template <typename Body>
+FLASHMLA_INLINE void eachRowVector(int64_t count, Body body) {
+  eachVector(
+      count,
+      [&](int64_t i) { body([&](const float* row) { return load(row + i); }, [&](float* row, f32v v) { store(row + i, v); }); },
+      [&](int64_t i, int64_t left) {
+        body([&](const float* row) { return loadPart(row + i, left); },
+             [&](float* row, f32v v) { storePart(row + i, v, left); });
+      });
+}
+
 FLASHMLA_INLINE f32v multiplyAdd(f32v a, f32v b, f32v c) { return a * b + c; }
 FLASHMLA_INLINE f32v select(i32v mask, f32v yes, f32v no) { return mask ? yes : no; }
 /** `a` where b is NaN, and where they are equal: what x86 gives for (b, a), and compilers do not see in a < b ? b : a. */
@@ -210,6 +222,20 @@ FLASHMLA_INLINE f32v gelu(f32v x) {
 FLASHMLA_INLINE f32v geluTanh(f32v x) {
   const f32v half = x * 0.5f;
   return multiplyAdd(half, tanh(0.7978845608f * multiplyAdd(splat(0.044715f), x * x * x, x)), half);
+}
+
+/** The derivative of gelu: Φ(x) + x·φ(x). */
+FLASHMLA_INLINE f32v geluSlope(f32v x) {
+  const f32v density = 0.3989422804f * exp(-0.5f * (x * x));
+  return multiplyAdd(x, density, 0.5f * errorFunction(x * 0.70710678f) + 0.5f);
+}
+
+/** The derivative of geluTanh: (1 + t + x·(1 − t²)·√(2/π)·(1 + 3·0.044715·x²)) / 2 with t the hyperbolic tangent there. */
+FLASHMLA_INLINE f32v geluTanhSlope(f32v x) {
+  const f32v cubic = 0.044715f * (x * x);
+  const f32v t = tanh(0.7978845608f * multiplyAdd(cubic, x, x));
+  const f32v inner = 0.7978845608f * (3.0f * cubic + 1.0f);
+  return 0.5f * (1.0f + t + x * inner * (1.0f - t * t));
 }
 
 /** ln x for x ≥ 0, to about 2 ulp, by the polynomial of Cephes' logf (Moshier); ln 0 = −∞, ln NaN = NaN. */
