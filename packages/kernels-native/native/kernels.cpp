@@ -2,11 +2,15 @@
 
 #include "kernel-table.hpp"
 
+#include "adam-w.hpp"
+#include "add.hpp"
 #include "block-pool.hpp"
+#include "cast.hpp"
 #include "content-order.hpp"
 #include "cross-entropy.hpp"
 #include "dense-attention-gradient.hpp"
 #include "dense-attention.hpp"
+#include "dropout.hpp"
 #include "embedding-gradient.hpp"
 #include "embedding.hpp"
 #include "gate-projection.hpp"
@@ -20,6 +24,7 @@
 #include "sparse-lists.hpp"
 #include "sparse-query-gradients.hpp"
 #include "sparse-tiles.hpp"
+#include "sum-of-squares.hpp"
 
 namespace flashmla {
 namespace FLASHMLA_ARCHITECTURE {
@@ -29,6 +34,10 @@ namespace FLASHMLA_ARCHITECTURE {
 #define FLASHMLA_PRODUCT(name)                                                                     \
   {#name "_f32", name<WholeFormat, float>}, {#name "_bf16", name<Bfloat16Format, bfloat16>},       \
       {#name "_f32_int8", name<Int8Format, float>}, {#name "_bf16_int8", name<Int8Format, bfloat16>}
+/** To each type. */
+#define FLASHMLA_CAST(From, from)                                                          \
+  {"cast_" #from "_f32", cast<From, WholeCast>}, {"cast_" #from "_f16", cast<From, Float16Cast>}, \
+      {"cast_" #from "_bf16", cast<From, Bfloat16Cast>}
 
 extern const KernelEntry kernels[];
 const KernelEntry kernels[] = {
@@ -65,6 +74,14 @@ const KernelEntry kernels[] = {
     {"sparseBlockLists", sparseBlockLists},
     {"sparseGroupGradient", sparseGroupGradient},
     {"sparseKeyGradient", sparseKeyGradient},
+    {"add", add},
+    {"dropout", dropout},
+    FLASHMLA_CAST(WholeCast, f32),
+    FLASHMLA_CAST(Float16Cast, f16),
+    FLASHMLA_CAST(Bfloat16Cast, bf16),
+    {"squarePieces", squarePieces},
+    {"squareTotal", squareTotal},
+    {"adamW", adamW},
 };
 
 extern const int kernelCount;

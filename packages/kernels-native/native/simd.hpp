@@ -74,14 +74,18 @@ FLASHMLA_INLINE f32v load(const bfloat16* from) {
 }
 FLASHMLA_INLINE void store(float* to, f32v v) { memcpy(to, &v, sizeof v); }
 
-/** Round to nearest, ties to even; NaN stays NaN. */
+/** Round to nearest, ties to even; NaN stays NaN. The bits of bfloat16, in words. */
+FLASHMLA_INLINE u32v roundToBfloat16(f32v v) {
+  const u32v bits = bitsOf<u32v>(v);
+  const u32v rounded = (bits + (((bits >> 16) & 1) + 0x7fff)) >> 16;
+  return v == v ? rounded : (bits >> 16) | 0x40;
+}
+/** The same, but that subnormal numbers may become 0. */
 FLASHMLA_INLINE u16v narrow(f32v v) {
 #if defined(__AVX512BF16__)
   return bitsOf<u16v>(_mm512_cvtneps_pbh(bitsOf<__m512>(v)));
 #else
-  const u32v bits = bitsOf<u32v>(v);
-  const u32v rounded = (bits + (((bits >> 16) & 1) + 0x7fff)) >> 16;
-  return __builtin_convertvector(v == v ? rounded : (bits >> 16) | 0x40, u16v);
+  return __builtin_convertvector(roundToBfloat16(v), u16v);
 #endif
 }
 FLASHMLA_INLINE void store(bfloat16* to, f32v v) {
@@ -154,6 +158,17 @@ FLASHMLA_INLINE f32v larger(f32v a, f32v b) {
 }
 FLASHMLA_INLINE f32v smaller(f32v a, f32v b) { return b < a ? b : a; }
 FLASHMLA_INLINE f32v magnitude(f32v x) { return bitsOf<f32v>(bitsOf<i32v>(x) & 0x7fffffff); }
+
+FLASHMLA_INLINE f32v squareRoot(f32v x) {
+#if defined(__AVX512F__)
+  return bitsOf<f32v>(_mm512_sqrt_ps(bitsOf<__m512>(x)));
+#elif defined(__AVX2__)
+  return bitsOf<f32v>(_mm256_sqrt_ps(bitsOf<__m256>(x)));
+#else
+  for (int i = 0; i < lanes; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
 
 FLASHMLA_INLINE float sumLanes(f32v x) {
 #if defined(__AVX512F__)
