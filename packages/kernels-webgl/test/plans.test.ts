@@ -1,5 +1,5 @@
 import { conformanceCases } from '@flashmla/conformance';
-import { trainingOpNames, inputSpecs, outputSpecs, type Problem } from '@flashmla/tensor';
+import { inputSpecs, outputSpecs, type Problem, trainingOpNames } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import { planOf } from '../dist/index.js';
 

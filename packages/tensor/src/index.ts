@@ -48,9 +48,6 @@ export type { GateProjectionProblem } from './ops/gate-projection.ts';
 export {
   costOf,
   floatDTypeOf,
-  type TrainingOpName,
-  type TrainingProblem,
-  trainingOpNames,
   type InferenceOpName,
   inPlaceInputs,
   inputSpecs,
@@ -62,6 +59,9 @@ export {
   precisionOf,
   problemKey,
   shapeClass,
+  type TrainingOpName,
+  type TrainingProblem,
+  trainingOpNames,
   validateProblem,
 } from './ops/index.ts';
 export type { LayerNormProblem } from './ops/layer-norm.ts';

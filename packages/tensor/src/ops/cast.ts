@@ -20,5 +20,5 @@ export const cast: Op<CastProblem> = {
   },
   inputs: (p) => ({ input: float(p.from, p.elements) }),
   outputs: (p) => ({ output: float(p.to, p.elements) }),
-  flops: () => 0,
+  flops: (p) => p.elements,
 };

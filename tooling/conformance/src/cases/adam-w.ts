@@ -27,9 +27,13 @@ function make(
     for (const name of ['parameter', 'firstMoment']) {
       compare(name, outputs[name]!, expected[name]!, { absolute: 1e-6, relative: 1e-6, cosine: 1e-9 });
     }
-    compare('secondMoment', outputs.secondMoment!, expected.secondMoment!, { absolute: 0, relative: 1e-6, cosine: 1e-9 });
+    compare('secondMoment', outputs.secondMoment!, expected.secondMoment!, {
+      absolute: 0,
+      relative: 1e-6,
+      cosine: 1e-9,
+    });
   };
-  return { name, problem, inputs, check, mayRefuse: true, runs: problem.elements > 1e4 ? 5 : 1 };
+  return { name, problem, inputs, check, mayRefuse: true, runs: problem.elements > 20_000 ? 5 : 1 };
 }
 
 export function* adamWCases(): Generator<Case> {

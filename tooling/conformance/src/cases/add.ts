@@ -8,6 +8,6 @@ export function* addCases(): Generator<Case> {
     const problem: AddProblem = { op: 'add', elements };
     const name = `add: ${elements}`;
     const inputs = inputsFor(name, problem);
-    yield { name, problem, inputs, check: matchesReference(problem), mayRefuse: true, runs: elements > 1e4 ? 5 : 1 };
+    yield { name, problem, inputs, check: matchesReference(problem), mayRefuse: true, runs: elements > 20_000 ? 5 : 1 };
   }
 }

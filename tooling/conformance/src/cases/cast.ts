@@ -13,7 +13,7 @@ function make(label: string, dimensions: Omit<CastProblem, 'op'>, change: (input
   });
   const check: Case['check'] = ({ output }, given) =>
     compare('output', output!, reference(problem, given).output!, { absolute: 0, relative: 0, cosine: 1e-9 });
-  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 1e4 ? 5 : 1 };
+  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 20_000 ? 5 : 1 };
 }
 
 /** With each exponent of float32, fractions at, beside and between the numbers that the other types have. */

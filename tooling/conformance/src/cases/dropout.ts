@@ -13,10 +13,11 @@ function make(label: string, elements: number, rate: number, change?: (inputs: I
   const check: Case['check'] = ({ output }, given) => {
     const expected = reference(problem, given).output!;
     const wrong = expected.findIndex((value, i) => (value === 0) !== (output![i] === 0));
-    if (wrong >= 0) throw new Error(`element ${wrong} is ${output![wrong]} instead of ${expected[wrong]}: another mask`);
+    if (wrong >= 0)
+      throw new Error(`element ${wrong} is ${output![wrong]} instead of ${expected[wrong]}: another mask`);
     compare('output', output!, expected, { absolute: 0, relative: 1e-6, cosine: 1e-9 });
   };
-  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 1e4 ? 5 : 1 };
+  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 20_000 ? 5 : 1 };
 }
 
 export function* dropoutCases(): Generator<Case> {

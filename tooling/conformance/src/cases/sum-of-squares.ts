@@ -11,7 +11,7 @@ function make(label: string, elements: number, change?: (inputs: Inputs) => void
     compare('output', output!, expected, { absolute: 0, relative: 1e-6, cosine: 1e-9 });
   };
   const inputs = inputsFor(name, problem, change);
-  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 1e4 ? 5 : 1 };
+  return { name, problem, inputs, check, mayRefuse: true, runs: elements > 20_000 ? 5 : 1 };
 }
 
 export function* sumOfSquaresCases(): Generator<Case> {

@@ -1,15 +1,17 @@
-// Gradients on this backend: the same bits whatever the number of threads, and memory that grows with the length alone.
+// Ops of training on this backend: the same bits whatever the number of threads, and memory that grows with the length alone.
 
 import { conformanceCases } from '@flashmla/conformance';
 import {
   type Backend,
   execute,
-  trainingOpNames,
+  fromFloat32,
   inputSpecs,
+  isFloatDType,
   type Problem,
   type SparseAttentionGradientProblem,
   type TypedArray,
   tensor,
+  trainingOpNames,
 } from '@flashmla/tensor';
 import { describe, expect, test } from 'vitest';
 import { planOf, provider } from '../dist/index.js';
@@ -24,7 +26,8 @@ async function outputsOf(
   arrays: Readonly<Record<string, TypedArray>>,
 ): Promise<Record<string, TypedArray>> {
   const uploaded = Object.entries(inputSpecs(problem)).map(([name, { shape, dtype }]) => {
-    return [name, backend.upload(tensor(arrays[name]!, shape, dtype))] as const;
+    const array = isFloatDType(dtype) ? fromFloat32(arrays[name] as Float32Array, dtype) : arrays[name]!;
+    return [name, backend.upload(tensor(array, shape, dtype))] as const;
   });
   const outputs = await execute(backend, problem, Object.fromEntries(uploaded));
   const read = Object.entries(outputs).map(async ([name, output]) => [name, await output.data()] as const);
