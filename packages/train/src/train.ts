@@ -78,8 +78,8 @@ export interface TrainReport {
 
 const defaults = {
   ...{ epochs: 1, steps: Number.MAX_SAFE_INTEGER, batchTokens: 4096, accumulate: 1, learningRate: 1e-4, warmUp: 0.1 },
-  ...{ maxNorm: 1, dropout: 0.1, activations: 'float32', randomOffsets: 0, seed: 0 },
-} as const;
+  ...{ maxNorm: 1, dropout: 0.1, activations: 'float32' as FloatDType, randomOffsets: 0, seed: 0 },
+};
 const optimizerDefaults: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 const stepsPerCheckpoint = 500;
 
@@ -189,7 +189,7 @@ function checkExamples({ head, architecture }: TrainableModel, examples: readonl
     if (ids.length > architecture.maxTokens) {
       fail(`has ${ids.length} tokens; the model takes ${architecture.maxTokens}. Cut it, or leave it out.`);
     }
-    const wrong = ids.find((id) => id < 0 || id >= architecture.vocabulary);
+    const wrong = ids.find((id: number) => id < 0 || id >= architecture.vocabulary);
     if (wrong !== undefined) {
       fail(`has the token id ${wrong}; the model has ${architecture.vocabulary} word embeddings.`);
     }
