@@ -65,6 +65,10 @@ inline void linearSlopes(const double* arguments, int64_t task, char*) {
   multiplyTask<WholeFormat>(
       sizes, input, weight, task, [&](int64_t row, int64_t column, int64_t count, int64_t width, const f32v* sums) {
         const int64_t at = row * sizes.outFeatures + column;
+        // What the next tile down will need lies on as many pages as it has rows: no hardware fetches it ahead.
+        for (int64_t next = row + count; next < least(row + 2 * count, sizes.rows); next++) {
+          prefetch(outputGradient + next * sizes.outFeatures + column, width);
+        }
         const SlopeTarget target{dz + at, outputGradient + at, sizes.outFeatures, bias ? bias + column : nullptr, width};
         switch (sizes.activation) {
           case Activation::none: return applySlopes<Activation::none>(sums, count, target);
@@ -105,7 +109,7 @@ inline void packPanels(const double* arguments, int64_t task, char*) {
 }
 
 /** Rows of the batch that a task of weightGradient packs at a time. */
-constexpr int64_t depthBlock = 256;
+constexpr int64_t depthBlock = 128;
 
 /** sums += rows, from the first to the last, `count` columns of them */
 FLASHMLA_INLINE void addColumns(const float* from, int64_t stride, int64_t rows, int64_t count, float* sums) {

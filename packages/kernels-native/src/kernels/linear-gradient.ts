@@ -9,32 +9,33 @@ import { tileColumns, tileRows } from './tile.ts';
 /** Rows of a task of packPanels. */
 const PANEL_ROWS = 32;
 /** Rows of the batch that a task of weightGradient packs at a time. */
-const DEPTH_BLOCK = 256;
-/** Of a task of weightGradient, at most: what it keeps of both operands and of the sums is to stay in the second level of cache. */
-const MOST_ROWS = 144;
+const DEPTH_BLOCK = 128;
+/** Of a task of weightGradient, at most: both operands and the sums are to stay in the second level of cache. */
+const MOST_ROWS = 264;
 const MOST_COLUMNS = 256;
-const TASKS_PER_THREAD = 2;
+/** Multiply-adds in the time that it takes to pack an element. */
+const PACKING = 20;
 
-/** Whole tiles of one size, in as many equal blocks as it takes. */
-const blockOf = (size: number, tile: number, blocks: number): number =>
-  tile * ceilDivide(ceilDivide(size, tile), blocks);
-
-/** How weightGradient is cut: blocks of one size, enough of them for all threads. */
+/** How weightGradient is cut: into equal blocks, so that the thread with the most has the least to do. */
 function weightGradientBlocks({ inFeatures, outFeatures }: LinearGradientProblem, traits: Traits) {
-  let across = ceilDivide(inFeatures, MOST_COLUMNS);
-  let down = ceilDivide(outFeatures, MOST_ROWS);
-  const sizes = () => ({
-    rowBlock: blockOf(outFeatures, tileRows(traits), down),
-    columnBlock: blockOf(inFeatures, tileColumns(traits), across),
-  });
-  let { rowBlock, columnBlock } = sizes();
-  while (across * down < TASKS_PER_THREAD * traits.threads) {
-    if (columnBlock > tileColumns(traits) && columnBlock >= rowBlock) across++;
-    else if (rowBlock > tileRows(traits)) down++;
-    else break;
-    ({ rowBlock, columnBlock } = sizes());
-  }
-  return { rowBlock, columnBlock, tasks: ceilDivide(inFeatures, columnBlock) * ceilDivide(outFeatures, rowBlock) };
+  const rowBlocks = equalBlocks(outFeatures, tileRows(traits), MOST_ROWS);
+  const columnBlocks = equalBlocks(inFeatures, tileColumns(traits), MOST_COLUMNS);
+  const cuts = rowBlocks.flatMap((rows) =>
+    columnBlocks.map((columns) => {
+      const tasks = rows.count * columns.count;
+      const work = rows.size * columns.size + PACKING * (rows.size + columns.size);
+      return { rowBlock: rows.size, columnBlock: columns.size, tasks, time: ceilDivide(tasks, traits.threads) * work };
+    }),
+  );
+  return cuts.reduce((best, cut) => (cut.time < best.time ? cut : best));
+}
+
+/** The ways to cut a size into equal blocks of whole tiles, the largest first. */
+function equalBlocks(size: number, tile: number, most: number): { size: number; count: number }[] {
+  const tiles = ceilDivide(size, tile);
+  const fewest = ceilDivide(size, most);
+  const blocks = Array.from({ length: tiles - fewest + 1 }, (_, more) => tile * ceilDivide(tiles, fewest + more));
+  return [...new Set(blocks)].map((block) => ({ size: block, count: ceilDivide(size, block) }));
 }
 
 export const linearGradient: Kernel<LinearGradientProblem> = {
