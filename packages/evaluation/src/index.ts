@@ -13,6 +13,13 @@ export { matthews } from './metrics/matthews.ts';
 export { pearson } from './metrics/pearson.ts';
 export { spearman } from './metrics/spearman.ts';
 export { measure, predictor } from './predict.ts';
+export {
+  type AssociativeRecall,
+  type AssociativeRecallOptions,
+  associativeRecall,
+  type RecallExample,
+  shareInWindow,
+} from './recall/associative-recall.ts';
 export { type Question, readSquadPredictions, readSquadQuestions } from './squad/questions.ts';
 export { type SquadScores, scoreSquad } from './squad/score.ts';
 export { type Task, type TaskName, taskNames, tasks } from './tasks.ts';
