@@ -1,2 +1,8 @@
 // @flashmla/train: training through sparse attention.
-export {};
+
+export {
+  type TrainedWordPiece,
+  trainWordPiece,
+  type WordPieceOptions,
+  type WordPieceProgress,
+} from './word-piece/train-word-piece.ts';
