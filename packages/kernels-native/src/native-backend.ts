@@ -14,6 +14,7 @@ import {
   FlashMLAError,
   type HostTensor,
   type MemoryInfo,
+  mostPrograms,
   OutOfMemoryError,
   oneVariant,
   PreferredVariants,
@@ -23,6 +24,7 @@ import {
   Profiler,
   type Program,
   problemKey,
+  Recent,
   type Support,
   type Tensor,
   type Tensors,
@@ -53,7 +55,7 @@ export class NativeBackend implements Backend {
   readonly #memory: NativeMemory;
   readonly #traits: Traits;
   readonly #variants = new PreferredVariants('[kernels-native]');
-  readonly #programs = new Map<string, NativeProgram>();
+  readonly #programs = new Recent<NativeProgram>(mostPrograms);
   readonly #profiler = new Profiler<NativeRecording>('[kernels-native]', this);
   #disposed = false;
 
@@ -129,19 +131,15 @@ export class NativeBackend implements Backend {
   async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     if (this.#disposed) throw disposed();
     this.#variants.choose(problem, oneVariant, variant);
-    const key = problemKey(problem);
-    let program = this.#programs.get(key);
-    if (!program) {
+    return this.#programs.get(problemKey(problem), () => {
       validateProblem(problem);
       const refused = refusal(problem);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-native] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
       const plan = this.#plan(problem, false);
-      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
-      this.#programs.set(key, program);
-    }
-    return program;
+      return { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
+    });
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
