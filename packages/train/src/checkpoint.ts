@@ -11,8 +11,9 @@ import {
   tensor,
 } from '@flashmla/tensor';
 import type { LossScaleState } from './loss-scale.ts';
-import type { SparseTraining, TrainedGate } from './sparse-training.ts';
+import type { TrainedGate } from './sparse-training.ts';
 import type { Trainer } from './trainer.ts';
+import type { SparseTraining } from './sparse-training.ts';
 
 /** Sums over the present epoch, which its report is made of. */
 export interface EpochSums {
