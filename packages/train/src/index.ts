@@ -11,3 +11,9 @@ export type { Parameter } from './parameter.ts';
 export type { SparseTrainingOptions, TrainedGate } from './sparse-training.ts';
 export { type TrainOptions, type TrainProgress, type TrainReport, train } from './train.ts';
 export { type StepReport, Trainer, type TrainerOptions } from './trainer.ts';
+export {
+  type TrainedWordPiece,
+  trainWordPiece,
+  type WordPieceOptions,
+  type WordPieceProgress,
+} from './word-piece/train-word-piece.ts';
