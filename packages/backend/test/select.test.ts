@@ -55,6 +55,27 @@ describe('selectBackend', () => {
     expect(unknown.code).toBe('unsupported');
   });
 
+  it('passes over what refuses a problem, unless it is required', async () => {
+    const problems = [{ op: 'add', elements: 1 }] as const;
+    const refusing = {
+      ...fakeBackend('webgpu'),
+      supports: () => ({ supported: false, reason: 'no add', advice: 'add' }),
+    };
+    const adding = { ...fakeBackend('cpu'), supports: () => ({ supported: true }) };
+    const entries = (backend: object, other: object) => [
+      entry('webgpu', { open: async () => backend as Backend }),
+      entry('cpu', { open: async () => other as Backend }),
+    ];
+    const [first, second] = entries(refusing, adding) as [BackendEntry, BackendEntry];
+    for (const options of [{}, { prefer: ['webgpu'] }] as const) {
+      const backend = await select([first, second], { ...options, problems });
+      expect(backend.name).toBe('cpu');
+      expect(explain(backend)).toContain('webgpu (no add; add)');
+    }
+    expect((await select([first, second], { require: 'webgpu', problems })).name).toBe('webgpu');
+    expect((await failureOf(select([first], { problems }))).message).toContain('webgpu: no add; add');
+  });
+
   it('goes on to the next when opening fails', async () => {
     const broken = entry('cuda', { open: () => Promise.reject(new Error('driver too old')) });
     expect((await select([broken, entry('cpu')])).name).toBe('cpu');

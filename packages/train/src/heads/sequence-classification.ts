@@ -12,7 +12,8 @@ export const sequenceClassification: Head = {
   needs: ({ needs, headReadsPooled }) => ({ ...(headReadsPooled && { pooler: needs.pooler! }), ...needs.head! }),
   check({ target }, { labels }) {
     const isScore = labels.length === 1 && Number.isFinite(target);
-    if (isScore || (Number.isSafeInteger(target) && (target as number) >= 0 && (target as number) < labels.length)) return;
+    if (isScore || (Number.isSafeInteger(target) && (target as number) >= 0 && (target as number) < labels.length))
+      return;
     const expected = labels.length === 1 ? 'a score' : `the number of a label, 0 to ${labels.length - 1}`;
     throw new FlashMLAError('invalid-argument', `[train] target is ${describeValue(target)}; expected ${expected}.`);
   },
