@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readDataset, readTexts, type TaskName, tasks } from '../src/index.ts';
+import { readDataset, readTexts, streamTexts, type TaskName, tasks } from '../src/index.ts';
 import { folderOf } from './folder.ts';
 
 const lines = (...all: readonly string[]) => `${all.join('\n')}\n`;
@@ -192,6 +192,48 @@ describe('readDataset, GLUE as it is downloaded', () => {
     });
     await expect(readDataset(await folderOf({}))).rejects.toThrow(/has none of dev\.tsv, msr_paraphrase_test\.txt/);
     await expect(readDataset(`${folder}/none`)).rejects.toThrow(/none can't be read: there is no such file/);
+  });
+});
+
+describe('streamTexts', () => {
+  async function all(name: string, text: string | Uint8Array) {
+    const folder = await folderOf({ [name]: text });
+    const texts = [];
+    for await (const one of streamTexts(join(folder, name))) texts.push(one);
+    return texts;
+  }
+
+  it('gives the rows of JSONL, and the lines of a .txt file, without empty ones', async () => {
+    expect(await all('x.jsonl', '{"text":"x","label":1}\n\n{"a":"y","b":"z"}')).toEqual(['x', ['y', 'z']]);
+    expect(await all('x.txt', 'x\n \n{"a":1}\n')).toEqual(['x', '{"a":1}']);
+  });
+
+  it('reads lines that are longer than what is read at once, cut within a character', async () => {
+    const texts = ['é'.repeat(100_000), `x${'é'.repeat(200_000)}`, 'end'];
+    expect(await all('x.txt', texts.join('\n'))).toEqual(texts);
+    expect(await all('x.txt', `${texts.join('\n')}\n`)).toEqual(texts);
+  });
+
+  it('reads no more than it is asked for', async () => {
+    const folder = await folderOf({ 'x.jsonl': `{"text":"x"}\n${' \n'.repeat(100_000)}no JSON\n` });
+    const texts = streamTexts(join(folder, 'x.jsonl'));
+    expect(await texts.next()).toEqual({ value: 'x', done: false });
+    expect(await texts.return()).toEqual({ value: undefined, done: true });
+  });
+
+  it.each([
+    ['a row that is no JSON', 'x.jsonl', '{"text":"x"}\n\nx\n', /x\.jsonl:3 is not JSON/],
+    ['a row without a text', 'x.jsonl', '{"text":"x"}\n{"label":1}\n', /x\.jsonl:2 has no text \(its fields: label\)/],
+    ['a file without texts', 'x.jsonl', '\n\n', /x\.jsonl has no texts; expected one JSON object a line/],
+    ['an empty .txt file', 'x.txt', '', /x\.txt has no texts; expected one a line/],
+    ['no UTF-8', 'x.txt', new Uint8Array([0x61, 0xff, 0x0a]), /x\.txt can't be read: it is not UTF-8/],
+    ['half a character at the end', 'x.txt', new Uint8Array([0x61, 0x0a, 0xc3]), /can't be read: it is not UTF-8/],
+  ])('fails for %s', async (_, name, text, message) => {
+    await expect(all(name, text)).rejects.toMatchObject({
+      code: 'invalid-file',
+      message: expect.stringMatching(message),
+    });
+    await expect(streamTexts('/no/such/file.txt').next()).rejects.toThrow(/there is no such file/);
   });
 });
 

@@ -15,8 +15,8 @@ export {
 export { type BatchInputs, batchInputs } from './batch-inputs.ts';
 export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
 export { architectureOf } from './families/index.ts';
-export type { JsonObject } from './files/text-file.ts';
 export type { ModelFiles, ModelSource } from './files/model-folder.ts';
+export type { JsonObject } from './files/text-file.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveGates } from './gates-file.ts';
 export { keysShare } from './keys-share.ts';

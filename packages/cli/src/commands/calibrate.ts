@@ -1,12 +1,13 @@
 // flashmla calibrate: the gates of a model learn from its dense attention on texts, and are stored.
 
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTexts } from '@flashmla/evaluation';
 import { type BudgetReport, type CheckpointStore, calibrateGates, type HeadCalibration } from '@flashmla/gating';
 import { saveGates, swapAttention } from '@flashmla/model-swap';
 import { command } from '../command.ts';
 import { badInput } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import { withModel } from '../opening.ts';
 import {
   backendOption,
@@ -120,16 +121,6 @@ function budgetText({ meanK, uniform, spread, kept, heads }: BudgetReport): stri
     'keys of the heads:',
     ...layers.map((layer) => `  layer ${layer}: ${keysOf(layer).join(', ')}`),
   ].join('\n');
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw badInput(`--out ${folder} can't be made: ${(cause as Error).message}. Name a folder you may write to.`, {
-      cause,
-    });
-  }
 }
 
 function checkpointIn(folder: string): CheckpointStore {

@@ -1,10 +1,10 @@
 // Data sets from a disk: JSONL files, and folders and files of GLUE as they are downloaded.
 
 import { invalidArgument, invalidFile } from '../errors.ts';
-import { listFolder, readTextFile } from '../files.ts';
+import { listFolder, readLines, readTextFile } from '../files.ts';
 import { type Dataset, type DatasetOptions, datasetOf } from './dataset.ts';
 import { parseGlueTsv } from './glue-tsv.ts';
-import { parseJsonl } from './jsonl.ts';
+import { parseJsonl, parseLine } from './jsonl.ts';
 import type { Texts } from './row.ts';
 
 /** What a folder is evaluated on: the first of these that it has. MRPC's test set is public, and comes under its own name. */
@@ -36,6 +36,25 @@ export async function readDataset(path: string, options: DatasetOptions = {}): P
  */
 export async function readTexts(file: string, limit?: number): Promise<Texts[]> {
   return parseJsonl(await readTextFile(file), file, limit).map((row) => row.text());
+}
+
+/**
+ * The texts of a file one after the other, as they are asked for; the file may be larger than memory.
+ *
+ * @param file .txt: each line is a text; otherwise JSONL of `{ text }` or `{ a, b? }` rows. Empty lines are none.
+ * @throws FlashMLAError 'invalid-file', with file and line, for what can't be read; and where there is no text
+ */
+export async function* streamTexts(file: string): AsyncGenerator<Texts, void> {
+  const isPlain = file.endsWith('.txt');
+  let number = 0;
+  let isEmpty = true;
+  for await (const line of readLines(file)) {
+    number++;
+    if (line.trim() === '') continue;
+    isEmpty = false;
+    yield isPlain ? line : parseLine(line, `${file}:${number}`).text();
+  }
+  if (isEmpty) throw invalidFile(`${file} has no texts; expected one ${isPlain ? '' : 'JSON object '}a line.`);
 }
 
 async function fileOf(path: string): Promise<string> {

@@ -146,7 +146,12 @@ export async function dropout(tape: Tape, input: Value, rate: number, seed: numb
  * @param labels int32 [rows]; a row whose label names no class has no loss
  * @param scale of what is differentiated, e.g. 1 / labelled rows · loss scale
  */
-export async function crossEntropy(tape: Tape, logits: Value, labels: Int32Array, scale: number): Promise<DeviceTensor> {
+export async function crossEntropy(
+  tape: Tape,
+  logits: Value,
+  labels: Int32Array,
+  scale: number,
+): Promise<DeviceTensor> {
   const [rows, classes] = logits.shape as [number, number];
   const given = tape.upload(tensor(labels, [rows]));
   const { loss, logitsGradient } = await tape.run(
@@ -160,15 +165,30 @@ export async function crossEntropy(tape: Tape, logits: Value, labels: Int32Array
 }
 
 /** The same of (score − target)², for logits [rows, 1]. Reads the scores back. */
-export async function squaredError(tape: Tape, scores: Value, targets: Float32Array, scale: number): Promise<DeviceTensor> {
+export async function squaredError(
+  tape: Tape,
+  scores: Value,
+  targets: Float32Array,
+  scale: number,
+): Promise<DeviceTensor> {
   const given = await readFloat32(scores.tensor);
   const differences = given.map((score, row) => score - targets[row]!);
   if (tape.differentiates) {
-    const gradient = tape.upload(tensor(differences.map((difference) => 2 * scale * difference), scores.shape));
+    const gradient = tape.upload(
+      tensor(
+        differences.map((difference) => 2 * scale * difference),
+        scores.shape,
+      ),
+    );
     await tape.flow(scores, gradient);
     tape.release(gradient);
   }
-  return tape.upload(tensor(differences.map((difference) => difference ** 2), [targets.length]));
+  return tape.upload(
+    tensor(
+      differences.map((difference) => difference ** 2),
+      [targets.length],
+    ),
+  );
 }
 
 const rowsOf = ({ shape }: Value) => elementCount(shape.slice(0, -1));

@@ -12,11 +12,11 @@ import {
   DeviceTensor,
   elementCount,
   type FloatDType,
-  type TrainingProblem,
   type HostTensor,
   inputSpecs,
   outputSpecs,
   type Problem,
+  type TrainingProblem,
 } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import type { Gradients } from './gradients.ts';
