@@ -151,10 +151,10 @@ FLASHMLA_INLINE void copyRow(const T* row, int64_t headDim, int64_t paddedDim, f
     memset(to, 0, static_cast<size_t>(paddedDim) * sizeof(float));
     return;
   }
-  for (int64_t i = 0; i < paddedDim; i += lanes) {
-    const int64_t left = headDim - i;
-    store(to + i, factor * (left >= lanes ? load(row + i) : left > 0 ? loadPart(row + i, left) : f32v{}));
-  }
+  eachVector(
+      headDim, [&](int64_t i) { store(to + i, factor * load(row + i)); },
+      [&](int64_t i, int64_t left) { store(to + i, factor * loadPart(row + i, left)); });
+  for (int64_t i = roundUp(headDim, lanes); i < paddedDim; i += lanes) store(to + i, f32v{});
 }
 
 /** panel[headDim][16] = factor · rows; zeros for those that are null. */
