@@ -103,7 +103,7 @@ export function refusesOp(what: string, problem: Problem, kernels: object): Refu
   if (Object.hasOwn(kernels, problem.op)) return undefined;
   return {
     reason: `${what} do not compute ${problem.op}`,
-    advice: "train on the backend 'cpu', which has every op",
+    advice: "train on the backend 'native' or 'cpu', which have every op",
   };
 }
 
