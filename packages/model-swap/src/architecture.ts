@@ -91,7 +91,9 @@ export interface Architecture {
 }
 
 /** A tree of parts with another leaf in the place of each need. */
-type Replaced<Tree, Leaf> = Tree extends TensorNeed ? Leaf : { readonly [Part in keyof Tree]: Replaced<Tree[Part], Leaf> };
+type Replaced<Tree, Leaf> = Tree extends TensorNeed
+  ? Leaf
+  : { readonly [Part in keyof Tree]: Replaced<Tree[Part], Leaf> };
 
 /** `needs` with each tensor's need replaced by what `replace` makes of it. */
 export function mapNeeds<Tree extends object, Leaf>(
