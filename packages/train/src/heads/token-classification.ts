@@ -26,6 +26,7 @@ export const tokenClassification: Head = {
     if (target.length !== ids.length) fail(`${target.length} labels`);
     const wrong = target.find((label) => label >= labels.length);
     if (wrong !== undefined) fail(`a list with the label ${wrong}`);
+    if (target.every((label) => label < 0)) fail('a list without a label');
   },
   batch(examples) {
     const tokens = longest(examples);
