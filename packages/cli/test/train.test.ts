@@ -65,11 +65,16 @@ const jsonOf = async (...path: string[]) => JSON.parse(await readFile(at(...path
 
 describe('flashmla train', slow, () => {
   it('trains a classifier from scratch, which loadModel then has, and fine-tunes it to other labels', async () => {
-    const validated = { ...fromScratch, validation: [{ file: 'rows.jsonl', limit: 16, maxTokens: 12 }] };
+    const enough = { ...training, epochs: 12 };
+    const validated = {
+      ...fromScratch,
+      training: enough,
+      validation: [{ file: 'rows.jsonl', limit: 16, maxTokens: 12 }],
+    };
     const report = await trainWith(validated);
     const counts = { examples: 48, truncated: 0, skipped: [], fresh: null, resumedAt: 0, gates: [] };
     expect(report).toMatchObject({ head: 'sequence-classification', out: at('scratch'), ...counts });
-    expect(report.epochs).toHaveLength(4);
+    expect(report.epochs).toHaveLength(12);
     expect(report.epochs.at(-1)!.loss).toBeLessThan(report.epochs[0]!.loss);
     expect(report.epochs.at(-1)!.validation!.dense.accuracy).toBe(1);
     const written = ['config.json', 'model.safetensors', 'tokenizer.json', 'training.json'];
@@ -209,28 +214,29 @@ describe('flashmla train', slow, () => {
   it.each(['content', 'slot', 'block'])(
     'goes on after an interruption to the same bytes, with the %s gate',
     async (gate) => {
+      const halves = `halves-${gate}`;
       const sparse = { gate, k: 8, after: 0.3, learnEvery: 4 };
       const config = {
         ...{ ...fromScratch, data: [{ file: 'rows.jsonl' }], validation: [{ file: 'rows.jsonl', limit: 8 }] },
         training: { ...training, epochs: 2, dropout: 0.1, randomOffsets: 0.3, sparse },
       };
-      const whole = await trainWith({ ...config, out: 'whole' }, {}, '--backend', 'cpu');
+      const whole = await trainWith({ ...config, out: `whole-${gate}` }, {}, '--backend', 'cpu');
       for (const last of [2, 5]) {
         const stop = new AbortController();
-        const file = await configOf({ ...config, out: 'halves' });
+        const file = await configOf({ ...config, out: halves });
         const context = { signal: stop.signal, progress: new Watched(`step ${last} `, () => stop.abort()) };
         await expect(train.run({ config: file, backend: 'cpu' }, context, '')).rejects.toMatchObject({
           name: 'AbortError',
         });
-        expect(await readdir(at('halves'))).toEqual(['training.unfinished.safetensors']);
+        expect(await readdir(at(halves))).toEqual(['training.unfinished.safetensors']);
       }
-      const { resumedAt, epochs } = await trainWith({ ...config, out: 'halves' }, {}, '--backend', 'cpu');
+      const { resumedAt, epochs } = await trainWith({ ...config, out: halves }, {}, '--backend', 'cpu');
       expect(resumedAt).toBe(5);
       expect(epochs).toEqual(whole.epochs);
       for (const name of ['model.safetensors', 'gates.safetensors']) {
-        expect(await readFile(at('halves', name))).toEqual(await readFile(at('whole', name)));
+        expect(await readFile(at(halves, name))).toEqual(await readFile(at(`whole-${gate}`, name)));
       }
-      expect(await readdir(at('halves'))).not.toContain('training.unfinished.safetensors');
+      expect(await readdir(at(halves))).not.toContain('training.unfinished.safetensors');
     },
   );
 
