@@ -270,7 +270,7 @@ describe('flashmla train', slow, () => {
     const { labels: _, ...unlabelled } = config;
     const masked = { ...unlabelled, head: 'masked-language-model', data: [{ file: 'empty.jsonl' }] };
     expect(await failure(masked, { 'empty.jsonl': '{"text":"a film"}\n{"text":""}\n' })).toMatch(
-      /empty\.jsonl:2: a text has no words to hide/,
+      /empty\.jsonl:2 has no words to hide/,
     );
   });
 

@@ -1,5 +1,6 @@
 // train: a model learns from examples, epoch after epoch.
 
+import type { Architecture } from '@flashmla/model-swap';
 import { describeValue, FlashMLAError } from '@flashmla/tensor';
 import { checkTrains } from './backend-check.ts';
 import { openCheckpoint } from './checkpoint.ts';
@@ -129,18 +130,14 @@ function checkExamples({ head, architecture }: TrainableModel, examples: readonl
     );
   }
   for (const [number, example] of examples.entries()) {
-    const { ids } = example;
-    const fail = (what: string) => {
-      throw new FlashMLAError('invalid-argument', `[train] example ${number} ${what}`);
-    };
-    if (!(ids instanceof Int32Array) || ids.length === 0) fail('has no ids; expected an Int32Array of at least one.');
-    if (ids.length > architecture.maxTokens) {
-      fail(`has ${ids.length} tokens; the model takes ${architecture.maxTokens}. Cut it, or leave it out.`);
-    }
-    const wrong = ids.find((id: number) => id < 0 || id >= architecture.vocabulary);
-    if (wrong !== undefined) {
-      fail(`has the token id ${wrong}; the model has ${architecture.vocabulary} word embeddings.`);
-    }
-    head.check(example, architecture);
+    const fault = faultOf(example, architecture) ?? head.fault(example, architecture);
+    if (fault) throw new FlashMLAError('invalid-argument', `[train] example ${number} ${fault}.`);
   }
+}
+
+function faultOf({ ids }: Example, { maxTokens, vocabulary }: Architecture): string | undefined {
+  if (!(ids instanceof Int32Array) || ids.length === 0) return 'has no ids; expected an Int32Array of at least one';
+  if (ids.length > maxTokens) return `has ${ids.length} tokens; the model takes ${maxTokens}: cut it, or leave it out`;
+  const wrong = ids.find((id) => id < 0 || id >= vocabulary);
+  return wrong === undefined ? undefined : `has the token id ${wrong}; the model has ${vocabulary} word embeddings`;
 }

@@ -155,9 +155,9 @@ describe('trainWordPiece', () => {
   });
 
   it.each([
-    ['a string for a list of texts', 'text' as never, {}, /texts is "text"; expected a list/],
+    ['a string for a list of texts', 'text' as never, {}, /texts is the string 'text'; expected a list/],
     ['no texts', undefined as never, {}, /texts is undefined; expected a list/],
-    ['a text that is none', ['a', 7 as never], {}, /text 1 is a number; expected a string/],
+    ['a text that is none', ['a', 7 as never], {}, /text 1 is the number 7; expected a string/],
     ['an empty list', [], {}, /0 texts have no word/],
     ['texts of white space', [' ', '\n'], {}, /2 texts have no word/],
     ['no size', ['a'], { vocabularySize: undefined as never }, /vocabularySize is undefined; expected a whole number/],

@@ -77,7 +77,8 @@ function generated({ recall, examples: count }: Extract<DataConfig, { examples: 
 function encode(row: Row, { maxTokens }: FileConfig, encoding: Encoding): Example & { truncated: boolean } {
   const { head, architecture } = encoding;
   const example = encoders[head.name](row, maxTokens, encoding);
-  head.check(example, architecture);
+  const fault = head.fault(example, architecture);
+  if (fault) throw badInput(`${row.place} ${fault}.`);
   return example;
 }
 

@@ -3,7 +3,7 @@
 // tokenizer that reads them takes the longest that fits. What is left to chance there follows a rule here, so that the same
 // texts give the same vocabulary, in whatever order they come.
 
-import { FlashMLAError } from '@flashmla/tensor';
+import { describeValue, FlashMLAError } from '@flashmla/tensor';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { mergePairs, mostPieces, type Word } from './merges.ts';
 import {
@@ -157,9 +157,7 @@ function checkTexts(texts: Texts): void {
   // A string is iterable too: it gives its characters.
   if (typeof texts === 'object' && texts !== null && (Symbol.iterator in texts || Symbol.asyncIterator in texts))
     return;
-  throw invalid(
-    `texts is ${JSON.stringify(texts)?.slice(0, 40)}; expected a list or another (async) iterable of strings.`,
-  );
+  throw invalid(`texts is ${describeValue(texts)}; expected a list or another (async) iterable of strings.`);
 }
 
 function checkWhole(name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {

@@ -1,7 +1,7 @@
 // From texts to how often each of their words occurs, a word being what the tokenizer that reads the file later takes for
 // one: its own normalizer and pre-tokenizer find them.
 
-import { FlashMLAError } from '@flashmla/tensor';
+import { describeValue, FlashMLAError } from '@flashmla/tensor';
 import type { Tokenizer } from '@huggingface/tokenizers';
 import { maxWordLength } from './tokenizer-files.ts';
 
@@ -34,10 +34,7 @@ export async function countWords(
   let done = 0;
   for await (const text of texts) {
     if (typeof text !== 'string') {
-      throw new FlashMLAError(
-        'invalid-argument',
-        `[train] text ${done} is ${text === null ? 'null' : `a ${typeof text}`}; expected a string.`,
-      );
+      throw new FlashMLAError('invalid-argument', `[train] text ${done} is ${describeValue(text)}; expected a string.`);
     }
     for (const word of wordsOf(text, tokenizer)) {
       const count = counts.get(word);
