@@ -13,11 +13,12 @@ const budgets = {
   '@flashmla/kernels-webgl': 23,
   '@flashmla/kernels-cuda': 21,
   '@flashmla/kernels-native': 12,
-  '@flashmla/backend': 11,
-  '@flashmla/evaluation': 7,
-  '@flashmla/gating': 22,
+  '@flashmla/backend': 13,
+  '@flashmla/evaluation': 9,
+  '@flashmla/gating': 27,
   '@flashmla/attention': 9,
-  '@flashmla/model-swap': 25,
+  '@flashmla/model-swap': 30,
+  '@flashmla/train': 20,
   '@flashmla/model-sentiment': 1,
 };
 
