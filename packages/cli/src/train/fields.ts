@@ -6,12 +6,21 @@ import { badInput } from '../errors.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @param place file, and path of the object in it, for messages: 'train.json: training' */
-export function readFields<Result>(value: unknown, place: string, read: (fields: Fields) => Result): Result {
+/**
+ * What `read` makes of the object in a file. Raises for what is none, and for a field that was not read.
+ *
+ * @param path of the object in the file, for messages: 'training.sparse'; absent: it is the file's
+ */
+export function readFields<Result>(
+  value: unknown,
+  file: string,
+  read: (fields: Fields) => Result,
+  path?: string,
+): Result {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badInput(`${place} is ${describe(value)}; expected an object.`);
+    throw badInput(`${path === undefined ? file : `${file}: ${path}`} is ${describe(value)}; expected an object.`);
   }
-  const fields = new Fields(value as JsonObject, place);
+  const fields = new Fields(value as JsonObject, file, path);
   const result = read(fields);
   fields.checkAllRead();
   return result;
@@ -19,12 +28,14 @@ export function readFields<Result>(value: unknown, place: string, read: (fields:
 
 export class Fields {
   readonly #values: JsonObject;
-  readonly #place: string;
+  readonly #file: string;
+  readonly #path: string | undefined;
   readonly #known = new Set<string>();
 
-  constructor(values: JsonObject, place: string) {
+  constructor(values: JsonObject, file: string, path: string | undefined) {
     this.#values = values;
-    this.#place = place;
+    this.#file = file;
+    this.#path = path;
   }
 
   has(name: string): boolean {
@@ -67,7 +78,7 @@ export class Fields {
   }
 
   object<Result>(name: string, read: (fields: Fields) => Result): Result | undefined {
-    return this.has(name) ? readFields(this.#values[name], this.#placeOf(name), read) : undefined;
+    return this.has(name) ? readFields(this.#values[name], this.#file, read, this.#pathOf(name)) : undefined;
   }
 
   /** An object as it is, whoever it is for. */
@@ -82,7 +93,7 @@ export class Fields {
       'a list of at least one object',
       (value) => Array.isArray(value) && value.length > 0,
     );
-    return list?.map((one, index) => readFields(one, `${this.#placeOf(name)}[${index}]`, read));
+    return list?.map((one, index) => readFields(one, this.#file, read, `${this.#pathOf(name)}[${index}]`));
   }
 
   isList(name: string): boolean {
@@ -93,7 +104,7 @@ export class Fields {
   wrong(name: string, expected: string): never {
     const value = this.#values[name];
     throw badInput(
-      `${this.#placeOf(name)} is ${value === undefined ? 'missing' : describe(value)}; expected ${expected}.`,
+      `${this.#file}: ${this.#pathOf(name)} is ${value === undefined ? 'missing' : describe(value)}; expected ${expected}.`,
     );
   }
 
@@ -101,7 +112,7 @@ export class Fields {
     const unknown = Object.keys(this.#values).find((name) => !this.#known.has(name));
     if (unknown === undefined) return;
     throw badInput(
-      `${this.#placeOf(unknown)} is no field that is known here; there are ${[...this.#known].sort().join(', ')}.`,
+      `${this.#file}: ${this.#pathOf(unknown)} is no field that is known here; there are ${[...this.#known].sort().join(', ')}.`,
     );
   }
 
@@ -111,8 +122,8 @@ export class Fields {
     return value !== null && fits(value) ? (value as Value) : this.wrong(name, expected);
   }
 
-  #placeOf(name: string): string {
-    return /: \S+$/.test(this.#place) ? `${this.#place}.${name}` : `${this.#place}: ${name}`;
+  #pathOf(name: string): string {
+    return this.#path === undefined ? name : `${this.#path}.${name}`;
   }
 }
 
