@@ -20,6 +20,7 @@ const ROWS: i32 = 8;
 const STEP: i32 = 16;
 /** The largest magnitude: symmetric, so that −128 is not used. */
 const MOST: f32 = 127;
+let SHIFT: v128 = f32x4.splat(12582912);
 
 /** The largest magnitude among `count` f32; NaN where there is one: as bits it is larger than infinity. */
 function largestMagnitude(row: usize, count: i32): f32 {
@@ -38,10 +39,11 @@ function inverseScale(largest: f32): f32 {
   return largest > 0 ? MOST / largest : 0;
 }
 
+/** Four f32 times `inverse`, as whole numbers: added to 1.5·2²³ what is behind the point is rounded away, ties to even. */
 // @ts-ignore: decorator
 @inline
 function whole(from: usize, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), inverse)));
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(from), inverse), SHIFT), SHIFT);
 }
 
 /** Four units of a vector, each to its own row. */
