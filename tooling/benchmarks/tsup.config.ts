@@ -3,6 +3,7 @@ import { library } from '../../tooling/build/tsup.ts';
 
 const names = [
   'linear',
+  'gradients',
   'growth',
   'memory',
   'event-loop',

@@ -14,4 +14,5 @@ export type {
   Projection,
 } from './module.ts';
 export type { AttentionModuleOptions } from './projected-attention.ts';
+export { selectionInputs, sparseProblem } from './selection-inputs.ts';
 export type { AttentionKind, AttentionStatistics, CallStatistics } from './statistics.ts';

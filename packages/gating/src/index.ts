@@ -12,6 +12,7 @@ export {
   type HeadCalibration,
 } from './calibration/calibrate-gates.ts';
 export type { CheckpointStore } from './calibration/checkpoint.ts';
+export { GateTrainer, type GateTrainerOptions, type GateTrainerState } from './calibration/gate-trainer.ts';
 export type { BudgetReport } from './calibration/head-curves.ts';
 export { ContentGate, type ContentGateOptions } from './content-gate.ts';
 export type { ContentShape } from './content-selection.ts';

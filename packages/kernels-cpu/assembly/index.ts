@@ -1,11 +1,15 @@
 // The kernels, each called as kernel(args, task, scratch) for every task of a step; see ../src/program.ts.
 
+export { adamW } from './adam-w';
+export { add } from './add';
 export { packGroups, packKeys } from './attention';
 export { blockPool } from './block-pool';
+export { cast } from './cast';
 export { contentOrder } from './content-order';
 export { crossEntropy } from './cross-entropy';
 export { denseAttention } from './dense-attention';
 export { denseGradientKeys, denseGradientQueries } from './dense-attention-gradient';
+export { dropout } from './dropout';
 export { embeddingGradient } from './embedding-gradient';
 export { embedding } from './embedding';
 export { gateProjection } from './gate-projection';
@@ -25,3 +29,4 @@ export {
 } from './sparse-attention-gradient';
 export { sparseLists } from './sparse-lists';
 export { sparseTiles } from './sparse-tiles';
+export { squarePieces, squareTotal } from './sum-of-squares';

@@ -13,7 +13,9 @@ import {
   elementCount,
   FlashMLAError,
   type HostTensor,
+  inputSpecs,
   type MemoryInfo,
+  mostPrograms,
   OutOfMemoryError,
   PreferredVariants,
   type PrepareOptions,
@@ -23,6 +25,7 @@ import {
   type Program,
   problemKey,
   type Quantization,
+  Recent,
   type Support,
   type Tensor,
   type Tensors,
@@ -35,7 +38,7 @@ import { CpuRecording, RecordedOp } from './cpu-recording.ts';
 import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal, variantsOf } from './kernels/index.ts';
-import { type CpuPlan, roundUp, type Step, type Traits } from './plan.ts';
+import { type CpuPlan, roundUp, type Step, type Traits, updated } from './plan.ts';
 import { HEAP_START } from './protocol.ts';
 import { type Format, type Matrix, packedBytes, packStep, packThreadBytes, unpack } from './weights.ts';
 
@@ -52,7 +55,7 @@ export class CpuBackend implements Backend {
   readonly #traits: Required<Traits>;
   readonly #allocator: Allocator;
   readonly #preferred = new PreferredVariants('[kernels-cpu]');
-  readonly #programs = new Map<string, CpuProgram>();
+  readonly #programs = new Recent<CpuProgram>(mostPrograms);
   readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
 
@@ -133,19 +136,15 @@ export class CpuBackend implements Backend {
   async prepare(problem: Problem, { variant: wanted }: PrepareOptions = {}): Promise<Program> {
     if (this.#disposed) throw disposed();
     const variant = this.#preferred.choose(problem, variantsOf(problem), wanted);
-    const key = `${problemKey(problem)} ${variant}`;
-    let program = this.#programs.get(key);
-    if (!program) {
+    return this.#programs.get(`${problemKey(problem)} ${variant}`, () => {
       validateProblem(problem);
       const refused = refusal(problem);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-cpu] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
       const plan = this.#plan(problem, variant, false);
-      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, variant, true) : plan };
-      this.#programs.set(key, program);
-    }
-    return program;
+      return { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, variant, true) : plan };
+    });
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
@@ -162,8 +161,10 @@ export class CpuBackend implements Backend {
       }
     }
     const addresses = new Map<string, number>();
-    for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
-      addresses.set(name, this.#own(tensor).block.offset);
+    const taken = inputSpecs(program.problem);
+    for (const [name, tensor] of Object.entries(inputs)) addresses.set(name, this.#own(tensor).block.offset);
+    for (const [name, tensor] of Object.entries(outputs)) {
+      addresses.set(Object.hasOwn(taken, name) ? updated(name) : name, this.#own(tensor).block.offset);
     }
     const { recording } = this.#profiler;
     const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });

@@ -9,6 +9,9 @@ import type { KernelName } from './protocol.ts';
  */
 export type Argument = string | number;
 
+/** The argument word of an output where an input has the same name, for the input after the op. */
+export const updated = (name: string): string => `${name}′`;
+
 /** One kernel over `tasks` independent tasks; the next step starts when all are done. */
 export interface Step {
   readonly kernel: KernelName;

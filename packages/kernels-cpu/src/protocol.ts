@@ -38,6 +38,12 @@ export const kernelNames = [
   'sparseGradientLists',
   'sparseGradientGroups',
   'sparseGradientKeys',
+  'add',
+  'dropout',
+  'cast',
+  'squarePieces',
+  'squareTotal',
+  'adamW',
 ] as const;
 
 export type KernelName = (typeof kernelNames)[number];

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { execute, FlashMLAError, OutOfMemoryError, type Problem, tensor } from '@flashmla/tensor';
+import { execute, FlashMLAError, mostPrograms, OutOfMemoryError, type Problem, tensor } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type CpuBackend, type CpuOpenOptions, planOf, provider } from '../dist/index.js';
 import { attend, noise, upload } from './support.ts';
@@ -90,6 +90,17 @@ describe.each(modes)('%s', (_, options) => {
       output.dispose();
       intruder.dispose();
     }
+  });
+
+  it('keeps no more programs than it may, however many lengths there are', async () => {
+    const prepare = (rows: number) =>
+      backend.prepare({ op: 'layer-norm', rows, modelDim: 8, epsilon: 1, residual: false });
+    const first = await prepare(1);
+    expect(await prepare(1)).toBe(first);
+    for (let rows = 2; rows <= mostPrograms; rows++) await prepare(rows);
+    expect(await prepare(1)).toBe(first);
+    for (let rows = 2; rows <= mostPrograms + 1; rows++) await prepare(rows);
+    expect(await prepare(1)).not.toBe(first);
   });
 
   it('runs more commands than the ring holds, in order', async () => {

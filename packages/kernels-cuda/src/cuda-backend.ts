@@ -14,6 +14,7 @@ import {
   FlashMLAError,
   type HostTensor,
   type MemoryInfo,
+  mostPrograms,
   OutOfMemoryError,
   PreferredVariants,
   type PrepareOptions,
@@ -47,9 +48,6 @@ interface CudaProgram extends Program {
   readonly plan: CudaPlan;
   readonly steps: readonly PreparedStep[];
 }
-
-/** Programs that are kept: each has some words of arguments. A forward pass has some twenty for each new length. */
-const mostPrograms = 1024;
 
 export interface CudaBackendOptions {
   readonly driver: Driver;

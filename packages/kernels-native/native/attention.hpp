@@ -18,6 +18,7 @@
 
 #include "amx-attention.hpp"
 #include "matmul.hpp"
+#include "transpose.hpp"
 #include "words.hpp"
 
 namespace flashmla {
@@ -135,8 +136,9 @@ struct Head {
   }
   int64_t queryAt(int64_t position) const { return queryOrder ? queryOrder[position] : position; }
 
-  const T* keyRow(int64_t key) const { return keys + key * a.keyToken; }
-  const T* valueRow(int64_t key) const { return values + key * a.keyToken; }
+  /** Null for key −1, as keyAt has it. */
+  const T* keyRow(int64_t key) const { return key < 0 ? nullptr : keys + key * a.keyToken; }
+  const T* valueRow(int64_t key) const { return key < 0 ? nullptr : values + key * a.keyToken; }
 };
 
 /** panel[depth][16], column `column`: a row times `factor`, or zeros where there is none. */
@@ -163,13 +165,13 @@ void packKeys(const double* arguments, int64_t task, char*) {
     const int64_t key = head.keyAt(position);
     if constexpr (hasTiles<T>) {
       if (a.tiled) {
-        packKeyByTiles(key < 0 ? nullptr : head.keyRow(key), a.headDim, position, tilesOf(head.packedKeys));
-        packValueByTiles(key < 0 ? nullptr : head.valueRow(key), a.headDim, position, head.packedValues);
+        packKeyByTiles(head.keyRow(key), a.headDim, position, tilesOf(head.packedKeys));
+        packValueByTiles(head.valueRow(key), a.headDim, position, head.packedValues);
         continue;
       }
     }
     float* panel = head.packedKeys + position / tileLanes * tileLanes * a.headDim;
-    packColumn(key < 0 ? nullptr : head.keyRow(key), a.headDim, 1.0f, panel, position % tileLanes);
+    packColumn(head.keyRow(key), a.headDim, 1.0f, panel, position % tileLanes);
   }
 }
 
@@ -392,7 +394,7 @@ struct QueryTile {
 #if defined(__AMX_TILE__)
     const int64_t headDim = head.a.headDim;
     float rows[tileLanes * maxTiledDim];
-    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, rows + i, headDim);
+    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, tileLanes, rows + i, headDim);
     memcpy(sums, rows, static_cast<size_t>(tileLanes * headDim) * sizeof(float));
 #endif
   }
@@ -416,36 +418,35 @@ struct QueryTile {
   }
 };
 
-/** The rows of values that columns stand for: where they lie, or, where they are no whole vectors, copies. */
+/** Rows of headDim as whole vectors: where they lie, or, where they are no whole vectors, copies. */
 template <typename T>
-struct ValueRows {
-  const Head<T>& head;
+struct PaddedRows {
+  int64_t headDim, paddedDim;
   const T** rows;
-  /** [columns][paddedDim], if rows have to be copied. */
+  /** [count][paddedDim], if rows have to be copied. */
   T* copies;
   /** paddedDim zeros, for what is absent. */
   const T* zeros;
 
-  static FLASHMLA_INLINE ValueRows take(const Head<T>& head, Scratch& memory, int64_t columns) {
-    const int64_t paddedDim = head.a.paddedDim();
-    const T** rows = memory.take<const T*>(columns);
+  static FLASHMLA_INLINE PaddedRows take(int64_t headDim, Scratch& memory, int64_t count) {
+    const int64_t paddedDim = roundUp(headDim, valueMultiple);
+    const T** rows = memory.take<const T*>(count);
     T* zeros = memory.take<T>(paddedDim);
     memset(zeros, 0, static_cast<size_t>(paddedDim) * sizeof(T));
-    const bool whole = head.a.headDim == paddedDim;
-    return {head, rows, whole ? nullptr : memory.take<T>(columns * paddedDim), zeros};
+    return {headDim, paddedDim, rows, headDim == paddedDim ? nullptr : memory.take<T>(count * paddedDim), zeros};
   }
 
-  /** @param key −1 where there is none */
-  FLASHMLA_INLINE void set(int64_t column, int64_t key) const {
-    if (key < 0) {
-      rows[column] = zeros;
+  /** @param row null where there is none */
+  FLASHMLA_INLINE void set(int64_t at, const T* row) const {
+    if (!row) {
+      rows[at] = zeros;
     } else if (!copies) {
-      rows[column] = head.valueRow(key);
+      rows[at] = row;
     } else {
-      T* copy = copies + column * head.a.paddedDim();
-      memcpy(copy, head.valueRow(key), static_cast<size_t>(head.a.headDim) * sizeof(T));
-      memset(copy + head.a.headDim, 0, static_cast<size_t>(head.a.paddedDim() - head.a.headDim) * sizeof(T));
-      rows[column] = copy;
+      T* copy = copies + at * paddedDim;
+      memcpy(copy, row, static_cast<size_t>(headDim) * sizeof(T));
+      memset(copy + headDim, 0, static_cast<size_t>(paddedDim - headDim) * sizeof(T));
+      rows[at] = copy;
     }
   }
 };

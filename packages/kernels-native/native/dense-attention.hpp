@@ -55,7 +55,7 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
   Scratch memory(scratch);
   auto tile = QueryTile<T>::take(head, memory);
   float* scores = memory.take<float>(denseChunk * tileLanes);
-  const auto values = ValueRows<T>::take(head, memory, denseChunk);
+  const auto values = PaddedRows<T>::take(a.headDim, memory, denseChunk);
 #if defined(__AMX_TILE__)
   bfloat16* pairs = memory.take<bfloat16>(a.tiled ? denseChunk * tileLanes : 0);
   if (a.tiled) configureAttentionTiles();
@@ -72,11 +72,11 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
     tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
     if (!a.causal && !head.mask && first + count <= a.keys) {
       // All are there: nothing has to be looked at singly.
-      for (int64_t c = 0; c < count && !a.tiled; c++) values.set(c, first + c);
+      for (int64_t c = 0; c < count && !a.tiled; c++) values.set(c, head.valueRow(first + c));
     } else {
       for (int64_t c = 0; c < count; c++) {
         const int64_t key = head.keyAt(first + c);
-        if (!a.tiled) values.set(c, key);
+        if (!a.tiled) values.set(c, head.valueRow(key));
         if (key < 0) {
           fillColumn(scores + c * tileLanes, -infinity);
         } else if (a.causal) {

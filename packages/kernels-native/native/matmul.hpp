@@ -44,11 +44,25 @@ struct DepthMajor {
   FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[depth * width + row]; }
 };
 
+/** The same, `stride` of them. */
+struct ColumnMajor {
+  const float* base;
+  int64_t stride;
+  FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[depth * stride + row]; }
+};
+
 /** B as rows of `width` elements, one behind the other. */
 template <int width, typename T = float>
 struct Panel {
   const T* base;
   FLASHMLA_INLINE const T* row(int64_t depth) const { return base + depth * width; }
+};
+
+/** B as rows that lie `stride` elements apart. */
+struct Strided {
+  const float* base;
+  int64_t stride;
+  FLASHMLA_INLINE const float* row(int64_t depth) const { return base + depth * stride; }
 };
 
 /** B as rows that lie anywhere; `first` is the column that the tile begins with. */

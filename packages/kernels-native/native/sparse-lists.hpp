@@ -47,7 +47,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
   int32_t* columnKeys = memory.take<int32_t>(mostColumns);
   int32_t* columnGroups = memory.take<int32_t>(mostColumns);
   const auto groups = GroupsLeft::take(memory, groupRows);
-  const auto values = ValueRows<T>::take(head, memory, mostColumns);
+  const auto values = PaddedRows<T>::take(a.headDim, memory, mostColumns);
   const float** groupValueRows = memory.take<const float*>(groupRows);
 
   const int64_t start = task % chunks * tileLanes;
@@ -120,7 +120,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
     }
     for (int64_t c = 0; c < columns; c++) {
       if (groupRows > 0) logits[c] -= groupLogits[columnGroups[c]];
-      values.set(c, columnKeys[c]);
+      values.set(c, head.valueRow(columnKeys[c]));
     }
     constexpr int width = lanes == 16 ? 4 : 8;
     for (int64_t column = 0; column < paddedDim; column += width * lanes) {

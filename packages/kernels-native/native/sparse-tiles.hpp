@@ -37,7 +37,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   int32_t* columnKeys = memory.take<int32_t>(mostColumns);
   int32_t* columnGroups = memory.take<int32_t>(mostColumns);
   const auto groups = GroupsLeft::take(memory, groupRows);
-  const auto values = ValueRows<T>::take(head, memory, mostColumns);
+  const auto values = PaddedRows<T>::take(a.headDim, memory, mostColumns);
   const float** groupValueRows = memory.take<const float*>(groupRows);
   float* gathered = memory.take<float>(inPlace ? 0 : mostColumns * a.headDim);
 #if defined(__AMX_TILE__)
@@ -53,7 +53,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
     columnKeys[columns] = static_cast<int32_t>(key);
     columnGroups[columns] = static_cast<int32_t>(group);
     if (!a.tiled) {
-      values.set(columns, key);
+      values.set(columns, head.valueRow(key));
       // Rows of a list lie far apart: they are on their way while the scores are computed.
       for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
     }
@@ -73,8 +73,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   while (columns % tileLanes != 0) addColumn(-1, 0);
   if (!inPlace) {
     for (int64_t c = 0; c < columns; c++) {
-      const T* row = columnKeys[c] < 0 ? nullptr : head.keyRow(columnKeys[c]);
-      packColumn(row, a.headDim, 1.0f, gathered + c / tileLanes * tileLanes * a.headDim, c % tileLanes);
+      packColumn(head.keyRow(columnKeys[c]), a.headDim, 1.0f, gathered + c / tileLanes * tileLanes * a.headDim, c % tileLanes);
     }
   }
   for (int64_t g = 0; g < groupRows; g++) groupValueRows[g] = head.groupValues + g * a.paddedDim();

@@ -13,7 +13,9 @@ import {
   elementCount,
   FlashMLAError,
   type HostTensor,
+  inputSpecs,
   type MemoryInfo,
+  mostPrograms,
   OutOfMemoryError,
   oneVariant,
   PreferredVariants,
@@ -23,6 +25,7 @@ import {
   Profiler,
   type Program,
   problemKey,
+  Recent,
   type Support,
   type Tensor,
   type Tensors,
@@ -36,7 +39,7 @@ import { planOf, refusal } from './kernels/index.ts';
 import { type Block, NativeMemory } from './native-memory.ts';
 import { NativeRecording, RecordedOp } from './native-recording.ts';
 import { NativeTensor } from './native-tensor.ts';
-import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits } from './plan.ts';
+import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits, updated } from './plan.ts';
 import { type Format, type Matrix, packedBytes, packStep, unpackStep } from './weights.ts';
 
 interface NativeProgram extends Program {
@@ -53,7 +56,7 @@ export class NativeBackend implements Backend {
   readonly #memory: NativeMemory;
   readonly #traits: Traits;
   readonly #variants = new PreferredVariants('[kernels-native]');
-  readonly #programs = new Map<string, NativeProgram>();
+  readonly #programs = new Recent<NativeProgram>(mostPrograms);
   readonly #profiler = new Profiler<NativeRecording>('[kernels-native]', this);
   #disposed = false;
 
@@ -129,19 +132,15 @@ export class NativeBackend implements Backend {
   async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     if (this.#disposed) throw disposed();
     this.#variants.choose(problem, oneVariant, variant);
-    const key = problemKey(problem);
-    let program = this.#programs.get(key);
-    if (!program) {
+    return this.#programs.get(problemKey(problem), () => {
       validateProblem(problem);
       const refused = refusal(problem);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-native] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
       const plan = this.#plan(problem, false);
-      program = { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
-      this.#programs.set(key, program);
-    }
-    return program;
+      return { problem, plan, packedPlan: problem.op === 'linear' ? this.#plan(problem, true) : plan };
+    });
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
@@ -150,7 +149,11 @@ export class NativeBackend implements Backend {
     const { plan, packedPlan } = program as NativeProgram;
     const chosen = program.problem.op === 'linear' && this.#own(inputs.weight!).packed ? packedPlan : plan;
     const addresses = new Map<string, number>();
-    for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
+    const taken = inputSpecs(program.problem);
+    const written = Object.entries(outputs).map(
+      ([name, tensor]) => [Object.hasOwn(taken, name) ? updated(name) : name, tensor] as const,
+    );
+    for (const [name, tensor] of [...Object.entries(inputs), ...written]) {
       const { packed, block } = this.#own(tensor);
       if (packed && !(name === 'weight' && chosen === packedPlan)) {
         throw new FlashMLAError(

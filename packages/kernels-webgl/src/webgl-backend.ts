@@ -17,6 +17,7 @@ import {
   type HostTensor,
   lostWithDevice,
   type MemoryInfo,
+  mostPrograms,
   OutOfMemoryError,
   oneVariant,
   PreferredVariants,
@@ -26,6 +27,7 @@ import {
   Profiler,
   type Program,
   problemKey,
+  Recent,
   RestorableTensors,
   SharedRecovery,
   type Support,
@@ -64,7 +66,7 @@ export class WebGLBackend implements Backend {
   readonly #reopen: WebGLBackendOptions['reopen'];
   readonly #limitBytes: number;
   readonly #preferred = new PreferredVariants('[kernels-webgl]');
-  readonly #programs = new Map<string, WebGLProgram>();
+  #programs = new Recent<WebGLProgram>(mostPrograms);
   readonly #restorable = new RestorableTensors<WebGLTensor>();
   readonly #recovery = new SharedRecovery();
   /** What it runs on; another one once a lost context was recovered. */
@@ -155,18 +157,14 @@ export class WebGLBackend implements Backend {
   async prepare(problem: Problem, { variant }: PrepareOptions = {}): Promise<Program> {
     this.#device.checkAlive();
     this.#preferred.choose(problem, oneVariant, variant);
-    const key = problemKey(problem);
-    let program = this.#programs.get(key);
-    if (!program) {
+    return this.#programs.get(problemKey(problem), () => {
       validateProblem(problem);
       const refused = refusal(problem, this.#device.maxTextureSize);
       if (refused) {
         throw new FlashMLAError('unsupported', `[kernels-webgl] ${problem.op}: ${refused.reason}; ${refused.advice}.`);
       }
-      program = { problem, plan: planOf(problem, this.#device), device: this.#device };
-      this.#programs.set(key, program);
-    }
-    return program;
+      return { problem, plan: planOf(problem, this.#device), device: this.#device };
+    });
   }
 
   dispatch(program: Program, inputs: Tensors, outputs: Tensors, { signal }: DispatchOptions = {}): void {
@@ -249,7 +247,7 @@ export class WebGLBackend implements Backend {
       signal.throwIfAborted();
       this.#device = device;
       this.#info = info;
-      this.#programs.clear();
+      this.#programs = new Recent(mostPrograms);
       this.#usedBytes = 0;
       for (const [tensor, contents] of restored) {
         if (tensor.disposed) {

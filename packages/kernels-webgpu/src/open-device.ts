@@ -1,7 +1,7 @@
 // A GPUDevice and all that ends with it: memory, pipelines, programs, what is recorded. When the device is lost the
 // backend takes another of these, and this one only tells those who still wait for it what became of it.
 
-import { type DeviceInfo, FlashMLAError, type Program, Recent } from '@flashmla/tensor';
+import { type DeviceInfo, FlashMLAError, mostPrograms, type Program, Recent } from '@flashmla/tensor';
 import { isOnCpu } from './adapter-info.ts';
 import { Buffers } from './buffers.ts';
 import { usage } from './gpu.ts';
@@ -21,8 +21,6 @@ export interface WebGpuProgram extends Program {
   readonly device: OpenDevice;
 }
 
-/** Programs that are kept: each has a few buffers of some words. A forward pass has some twenty for each new length. */
-const mostPrograms = 1024;
 /** What waits on a device that goes away is told before the device says that it was lost: so long it has to say so. */
 const lossMs = 100;
 

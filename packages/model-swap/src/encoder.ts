@@ -1,8 +1,9 @@
 // The forward pass: embedding, layers, pooler, head, over one batch of encoded texts.
 
 import type { AttentionModule } from '@flashmla/attention';
-import { checkFloats, type DeviceTensor, tensor } from '@flashmla/tensor';
+import { checkFloats, type DeviceTensor, elementCount, tensor } from '@flashmla/tensor';
 import type { Architecture, EncoderParts } from './architecture.ts';
+import { type BatchInputs, batchInputs } from './batch-inputs.ts';
 import { EncoderLayer, type LayerContext } from './layer.ts';
 import { gatherRows, linear, norm } from './steps.ts';
 import type { EncodedText } from './tokenizer.ts';
@@ -42,15 +43,16 @@ export class Encoder {
     texts: readonly EncodedText[],
     { hidden: wanted = true, attention, beforeLayer, afterLayer }: ForwardOptions = {},
   ): Promise<ForwardResult> {
-    const tokens = texts.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
-    const keyMask = this.#keyMask(work, texts, tokens);
+    const inputs = batchInputs(this.#architecture, texts);
+    const { tokens } = inputs;
+    const keyMask = inputs.keyMask && work.upload(inputs.keyMask);
     const firstTokens = work.upload(
       tensor(
         Int32Array.from(texts, (_, text) => text * tokens),
         [texts.length],
       ),
     );
-    let hidden = await this.#embed(work, texts, tokens);
+    let hidden = await this.#embed(work, inputs);
     for (const layer of this.layer) {
       work.signal?.throwIfAborted();
       await beforeLayer?.(layer, hidden, work);
@@ -72,44 +74,24 @@ export class Encoder {
     for (const layer of this.layer) layer.dispose();
   }
 
-  async #embed(work: Workspace, texts: readonly EncodedText[], tokens: number): Promise<DeviceTensor> {
-    const { modelDim, vocabulary, positions, types, padToken, normEpsilon } = this.#architecture;
+  async #embed(work: Workspace, { tokenIds, positionIds, typeIds }: BatchInputs): Promise<DeviceTensor> {
+    const { modelDim, vocabulary, positions, types, normEpsilon } = this.#architecture;
     const { word, position, type, norm: normParts } = this.#parts.embedding;
-    const rows = texts.length * tokens;
-    const ids = new Int32Array(rows).fill(padToken < vocabulary ? padToken : 0);
-    const positionIds = new Int32Array(rows);
-    const typeIds = new Int32Array(rows);
-    texts.forEach((text, index) => {
-      ids.set(text.ids, index * tokens);
-      positionIds.set(this.#positionsOf(text.ids), index * tokens);
-      if (types > 1) typeIds.set(text.types, index * tokens);
-    });
-    const table = (values: Int32Array) => work.upload(tensor(values, [rows]));
-    const inputs = { tokenIds: table(ids), positionIds: table(positionIds), ...(type && { typeIds: table(typeIds) }) };
+    const rows = elementCount(tokenIds.shape);
+    const inputs = {
+      tokenIds: work.upload(tokenIds),
+      positionIds: work.upload(positionIds),
+      ...(typeIds && { typeIds: work.upload(typeIds) }),
+    };
     const summed = await work.run(
       { op: 'embedding', rows, modelDim, vocabulary, positions, types, dtype: checkFloats('[model-swap]', { word }) },
       { ...inputs, word, position, ...(type && { type }) },
-      [texts.length, tokens, modelDim],
+      [...tokenIds.shape, modelDim],
     );
     work.release(...Object.values(inputs));
     const hidden = await norm(work, summed, normParts, normEpsilon);
     work.release(summed);
     return hidden;
-  }
-
-  #positionsOf(ids: Int32Array): Int32Array {
-    const { firstPosition, skipsPadTokens, padToken } = this.#architecture;
-    let next = firstPosition;
-    return ids.map((id) => (skipsPadTokens && id === padToken ? firstPosition - 1 : next++));
-  }
-
-  #keyMask(work: Workspace, texts: readonly EncodedText[], tokens: number): DeviceTensor | undefined {
-    if (texts.every(({ ids }) => ids.length === tokens)) return undefined;
-    const mask = new Uint8Array(texts.length * tokens);
-    texts.forEach(({ ids }, text) => {
-      mask.fill(1, text * tokens, text * tokens + ids.length);
-    });
-    return work.upload(tensor(mask, [texts.length, tokens]));
   }
 
   async #classify(work: Workspace, input: DeviceTensor): Promise<DeviceTensor> {

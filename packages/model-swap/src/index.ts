@@ -1,8 +1,22 @@
 // @flashmla/model-swap: load a Hugging Face encoder and swap its attention in one line.
 
-export type { Architecture, EncoderParts, LayerParts, LinearParts, NormParts } from './architecture.ts';
+export {
+  type Architecture,
+  type EncoderParts,
+  type HeadParts,
+  type LayerParts,
+  type LinearParts,
+  listNeeds,
+  mapNeeds,
+  type NormParts,
+  presentNeeds,
+  type TensorNeed,
+} from './architecture.ts';
+export { type BatchInputs, batchInputs } from './batch-inputs.ts';
 export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
+export { architectureOf } from './families/index.ts';
 export type { ModelFiles, ModelSource } from './files/model-folder.ts';
+export type { JsonObject } from './files/text-file.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveGates } from './gates-file.ts';
 export { keysShare } from './keys-share.ts';
@@ -12,8 +26,9 @@ export { type GateMeasure, type MeasureGatesOptions, measureGates } from './meas
 export { EncoderModel, type RunInput, type RunOptions, type RunResult } from './model.ts';
 export { type ModelPlan, type PlanOptions, planModel, problemsOf } from './plan.ts';
 export type { Progress, ProgressListener } from './progress.ts';
-export { readModel } from './read-model.ts';
+export { readConfig, readModel, readTensors } from './read-model.ts';
+export { readTokenizer, type TokenizerLimits } from './read-tokenizer.ts';
 export { sampleTexts } from './sample-texts.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
-export type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+export type { EncodedText, EncodedWords, TextInput, TextTokenizer } from './tokenizer.ts';
 export { type Cosines, type LayerDrift, type SwapVerification, type VerifyOptions, verifySwap } from './verify.ts';

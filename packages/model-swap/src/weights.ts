@@ -132,7 +132,7 @@ async function locate(
   { name: file, reader }: WeightsFile,
 ): Promise<{ needs: EncoderParts<TensorNeed>; found: readonly FoundTensor[] }> {
   const names = new Set(reader.names);
-  const storedAs = (need: TensorNeed) => storedNames(need.name, architecture.prefix).find((name) => names.has(name));
+  const storedAs = (need: TensorNeed) => findTensor(need, architecture.prefix, names);
   const needs = presentNeeds(architecture, (need) => storedAs(need) !== undefined);
   const found: (FoundTensor & { byteOffset: number })[] = [];
   for (const need of listNeeds(needs)) {
@@ -173,6 +173,10 @@ function rereading(reopen: LoadWeightsOptions['reopen'], dtype: FloatDType): (na
     return readValues((await weights).reader, name, dtype);
   };
 }
+
+/** What a file with these `names` calls the tensor, if it has it. */
+export const findTensor = (need: TensorNeed, prefix: string, names: ReadonlySet<string>): string | undefined =>
+  storedNames(need.name, prefix).find((name) => names.has(name));
 
 const FLOATS = ['float32', 'float16', 'bfloat16', 'float64'];
 

@@ -3,18 +3,32 @@
 import type { Backend, DispatchOptions, Refusal, Tensors } from './backend.ts';
 import type { Precision } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
-import { floatDTypeOf, inputSpecs, outputSpecs, type Problem, precisionOf } from './ops/index.ts';
+import { floatDTypeOf, inPlaceInputs, inputSpecs, outputSpecs, type Problem, precisionOf } from './ops/index.ts';
 import type { TensorSpec, TensorSpecs } from './ops/op.ts';
 import { elementCount, formatShape } from './shape.ts';
 import type { DeviceTensor } from './tensor.ts';
 
 /**
  * Raises unless `inputs` and `outputs` are what the problem's op declares. A tensor may carry any shape of the right
- * number of elements: [batch, tokens, dim] serves as [rows, dim].
+ * number of elements: [batch, tokens, dim] serves as [rows, dim]. An output is no input's tensor, but where the op works in
+ * place.
  */
 export function checkBindings(backend: Backend, problem: Problem, inputs: Tensors, outputs: Tensors): void {
-  checkGroup(backend, problem, 'input', inputSpecs(problem), inputs);
-  checkGroup(backend, problem, 'output', outputSpecs(problem), outputs);
+  const [read, written] = [inputSpecs(problem), outputSpecs(problem)];
+  checkGroup(backend, problem, 'input', read, inputs);
+  checkGroup(backend, problem, 'output', written, outputs);
+  const inPlace = inPlaceInputs(problem);
+  for (const output of Object.keys(written)) {
+    const overwritten = Object.keys(read).find(
+      (input) => inputs[input] === outputs[output] && !inPlace[output]?.includes(input),
+    );
+    if (overwritten === undefined) continue;
+    throw new FlashMLAError(
+      'invalid-argument',
+      `[tensor] ${problem.op}: output '${output}' is bound to the tensor of input '${overwritten}', which is read while it ` +
+        `is written; expected ${inPlace[output] ? `that of ${inPlace[output].join(' or ')}, or ` : ''}one of its own.`,
+    );
+  }
 }
 
 function checkGroup(backend: Backend, problem: Problem, kind: string, specs: TensorSpecs, given: Tensors): void {
@@ -89,7 +103,7 @@ export function refusesOp(what: string, problem: Problem, kernels: object): Refu
   if (Object.hasOwn(kernels, problem.op)) return undefined;
   return {
     reason: `${what} do not compute ${problem.op}`,
-    advice: "train on the backend 'cpu', which has every op",
+    advice: "train on the backend 'native' or 'cpu', which have every op",
   };
 }
 

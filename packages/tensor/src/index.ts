@@ -33,21 +33,23 @@ export {
   roundingTo,
   toFloat32,
 } from './half.ts';
+export type { AdamWProblem } from './ops/adam-w.ts';
+export type { AddProblem } from './ops/add.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
+export type { CastProblem } from './ops/cast.ts';
 export type { ContentOrderProblem } from './ops/content-order.ts';
 export type { CrossEntropyProblem } from './ops/cross-entropy.ts';
 export type { AttentionDimensions, DenseAttentionProblem } from './ops/dense-attention.ts';
 export type { AttentionGradientDimensions, DenseAttentionGradientProblem } from './ops/dense-attention-gradient.ts';
+export { type DropoutProblem, dropoutThreshold } from './ops/dropout.ts';
 export type { EmbeddingProblem } from './ops/embedding.ts';
 export type { EmbeddingGradientProblem } from './ops/embedding-gradient.ts';
 export type { GateProjectionProblem } from './ops/gate-projection.ts';
 export {
   costOf,
   floatDTypeOf,
-  type GradientOpName,
-  type GradientProblem,
-  gradientOpNames,
   type InferenceOpName,
+  inPlaceInputs,
   inputSpecs,
   type OpName,
   opNames,
@@ -57,6 +59,9 @@ export {
   precisionOf,
   problemKey,
   shapeClass,
+  type TrainingOpName,
+  type TrainingProblem,
+  trainingOpNames,
   validateProblem,
 } from './ops/index.ts';
 export type { LayerNormProblem } from './ops/layer-norm.ts';
@@ -69,9 +74,10 @@ export type { SelectSlotsProblem } from './ops/select-slots.ts';
 export type { SelectTopKProblem } from './ops/select-top-k.ts';
 export type { SparseAttentionProblem } from './ops/sparse-attention.ts';
 export type { SparseAttentionGradientProblem } from './ops/sparse-attention-gradient.ts';
+export type { SumOfSquaresProblem } from './ops/sum-of-squares.ts';
 export * from './profile.ts';
 export { randomNormal, randomSource, randomUniform, shuffled } from './random.ts';
-export { Recent } from './recent.ts';
+export { mostPrograms, Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { slotsOf, type TileScores, tileScores } from './reference/select-top-k.ts';

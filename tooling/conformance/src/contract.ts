@@ -249,6 +249,7 @@ export function contractChecks(): ContractCheck[] {
             ['an output of another dtype', { input, weight }, { output: whole }],
             ['a tensor of another backend', { input: foreign, weight }, { output }],
             ['a disposed tensor', { input: gone, weight }, { output }],
+            ['an output that is an input', { input, weight }, { output: input }],
           ];
           for (const [what, inputs, outputs] of cases) {
             await expectError(what, () => backend.dispatch(program, inputs, outputs));

@@ -1,6 +1,6 @@
 // Ops of training may be missing on a backend: then they are refused by name, all problems of an op alike.
 
-import type { Backend, GradientOpName } from '@flashmla/tensor';
+import type { Backend, TrainingOpName } from '@flashmla/tensor';
 import type { Case } from './case.ts';
 
 /**
@@ -10,9 +10,9 @@ import type { Case } from './case.ts';
  */
 export function refusedByName(
   backend: Backend,
-  op: GradientOpName,
+  op: TrainingOpName,
   cases: readonly Case[],
-  required: readonly GradientOpName[] = [],
+  required: readonly TrainingOpName[] = [],
 ): readonly string[] {
   const problems = cases.map(({ problem }) => problem).filter((problem) => problem.op === op);
   const reasons = problems.flatMap((problem) => {

@@ -1,8 +1,8 @@
 // Running one case on one backend. It needs nothing but the backend: it works in a test runner and in a browser page.
 //
 // Beside what the case itself checks: outputs are filled with rubbish first, so that an element never written is seen;
-// guard tensors lie before and after each output and must not change; inputs must not change; memory in use returns to
-// what it was. What the device does not name among its features must be refused, with reason and advice.
+// guard tensors lie before and after each output and must not change; inputs must not change; where the op works in place it
+// must give the same bits there; memory in use returns to what it was. What the device does not name among its features must be refused, with reason and advice.
 
 import {
   arrayOf,
@@ -13,12 +13,14 @@ import {
   FlashMLAError,
   floatDTypeOf,
   fromFloat32,
+  inPlaceInputs,
   inputSpecs,
   isFloatDType,
   type NumberArray,
   outputSpecs,
   type Plan,
   type Problem,
+  type Program,
   precisionOf,
   type Tensors,
   type TypedArray,
@@ -62,12 +64,36 @@ export async function runCase(backend: Backend, testCase: Case, variant?: string
     await bindings.checkGuards();
     compareBits('an input was written to:', await readAll(backend, bindings.readable), inputs);
     testCase.check(first ?? {}, inputs);
+    await checkInPlace(backend, program, testCase, inputs, first ?? {});
   } finally {
     bindings.dispose();
   }
   await backend.synchronize();
   const { usedBytes } = backend.memory();
   if (usedBytes > usedBefore) throw new Error(`${usedBytes - usedBefore} bytes were not given back`);
+}
+
+/** Raises unless the op gives the same bits where outputs overwrite the inputs that it declares they may. */
+async function checkInPlace(
+  backend: Backend,
+  program: Program,
+  testCase: Case,
+  inputs: Inputs,
+  expected: Record<string, NumberArray>,
+): Promise<void> {
+  const inPlace = Object.entries(inPlaceInputs(testCase.problem));
+  const turns = Math.max(0, ...inPlace.map(([, names]) => names.length));
+  for (let turn = 0; turn < turns; turn++) {
+    const bindings = bind(backend, testCase, inputs);
+    try {
+      const outputs: Record<string, DeviceTensor> = { ...bindings.outputs };
+      for (const [output, names] of inPlace) outputs[output] = bindings.inputs[names[turn % names.length]!]!;
+      backend.dispatch(program, bindings.inputs, outputs);
+      compareBits('in place,', await readAll(backend, outputs), expected);
+    } finally {
+      bindings.dispose();
+    }
+  }
 }
 
 function checkPlan({ scratchBytes, usefulMultiplyAdds, issuedMultiplyAdds }: Plan): void {

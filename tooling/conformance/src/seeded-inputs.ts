@@ -110,6 +110,9 @@ function poisonAbsent(problem: Problem, inputs: Inputs): void {
   }
 }
 
+/** Elements of flat tensors: less than a vector, not a whole number of them, and more than a task of any kernel. */
+export const flatSizes: readonly number[] = [1, 2, 3, 4, 7, 62, 1025, 16384, 40_001];
+
 /** `seededInputs` from a case's name, then changed by `change`. */
 export const inputsFor =
   (name: string, problem: Problem, change: (inputs: Inputs, random: Random) => void = () => {}) =>

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Backend, type BackendProvider, type GradientOpName, gradientOpNames } from '@flashmla/tensor';
+import { type Backend, type BackendProvider, type TrainingOpName, trainingOpNames } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Case } from './case.ts';
 import { conformanceCases } from './cases/index.ts';
@@ -16,7 +16,7 @@ import { runCase } from './run-case.ts';
 
 export interface ConformanceOptions {
   /** Of the ops of training, which a backend may refuse, those that this one must do; default: none. */
-  requires?: readonly GradientOpName[];
+  requires?: readonly TrainingOpName[];
   /** Which cases to run; default: all. */
   filter?: (testCase: Case) => boolean;
   /** Most milliseconds that one case may take; default 30 s. */
@@ -122,11 +122,11 @@ function testRefusals(
   name: string,
   open: () => Promise<Backend>,
   cases: readonly Case[],
-  required: readonly GradientOpName[],
+  required: readonly TrainingOpName[],
 ): void {
   describe(`${name}, ops of training`, () => {
     const backend = opened(open);
-    for (const op of gradientOpNames) {
+    for (const op of trainingOpNames) {
       test(`${op} is done, or refused by its name`, ({ skip }) => {
         const reasons = refusedByName(backend(), op, cases, required);
         if (reasons.length > 0) skip(`${reasons.length} cases were refused: ${reasons[0]}`);

@@ -54,6 +54,16 @@ test('one wrong element of many', async () => {
   await expect(runCase(backend, plain)).rejects.toThrow('output: 1 of 1536 elements are wrong, first at 100');
 });
 
+test('an op that does not work in place', async () => {
+  const backend = faulty((right) => ({
+    dispatch(program, inputs, outputs) {
+      const inPlace = Object.values(outputs).some((output) => Object.values(inputs).includes(output));
+      if (!inPlace) right.dispatch(program, inputs, outputs);
+    },
+  }));
+  await expect(runCase(backend, find('add: 7'))).rejects.toThrow("in place, 'output' differs at element 0");
+});
+
 test('an output that is not written', async () => {
   await expect(
     runCase(

@@ -4,6 +4,12 @@ const beta1 = 0.9;
 const beta2 = 0.999;
 const epsilon = 1e-8;
 
+export interface AdamWState {
+  readonly steps: number;
+  readonly mean: Float64Array;
+  readonly square: Float64Array;
+}
+
 export class AdamW {
   readonly #mean: Float64Array;
   readonly #square: Float64Array;
@@ -26,6 +32,17 @@ export class AdamW {
       const direction = this.#mean[i] / meanCorrection / (Math.sqrt(this.#square[i] / squareCorrection) + epsilon);
       parameters[i] -= learningRate * (direction + this.#weightDecay * parameters[i]);
     }
+  }
+
+  state(): AdamWState {
+    return { steps: this.#steps, mean: this.#mean.slice(), square: this.#square.slice() };
+  }
+
+  /** @param state of parameters of the same size */
+  restore({ steps, mean, square }: AdamWState): void {
+    this.#steps = steps;
+    this.#mean.set(mean);
+    this.#square.set(square);
   }
 }
 

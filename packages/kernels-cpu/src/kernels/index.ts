@@ -2,11 +2,15 @@
 
 import { type OpName, oneVariant, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type CpuPlan, type Kernel, type PlanOptions, scratchBytes } from '../plan.ts';
+import { adamW } from './adam-w.ts';
+import { add } from './add.ts';
 import { blockPool } from './block-pool.ts';
+import { cast } from './cast.ts';
 import { contentOrder } from './content-order.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { denseAttention } from './dense-attention.ts';
 import { denseAttentionGradient } from './dense-attention-gradient.ts';
+import { dropout } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import { embeddingGradient } from './embedding-gradient.ts';
 import { gateProjection } from './gate-projection.ts';
@@ -18,6 +22,7 @@ import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
 import { sparseAttentionGradient } from './sparse-attention-gradient.ts';
+import { sumOfSquares } from './sum-of-squares.ts';
 
 const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   linear,
@@ -36,6 +41,11 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  add,
+  dropout,
+  cast,
+  'sum-of-squares': sumOfSquares,
+  'adam-w': adamW,
 };
 
 export function refusal(problem: Problem): Refusal | undefined {

@@ -56,11 +56,22 @@ const packedHeadBytes = ({ headDim }: AttentionDimensions, { keyRows, groupRows 
   // Where tiled, keys and values in half the bytes each.
   4 * (keyRows + groupRows) * headDim + 4 * groupRows * (paddedDim(headDim) + 2);
 
-/** Heads of a pass, the last one's may be fewer. */
-function passHeads(p: AttentionDimensions, rows: PackedRows): number {
-  const heads = Math.max(1, p.batch * p.heads);
-  const headBytes = packedHeadBytes(p, rows);
-  return headBytes === 0 ? heads : Math.min(heads, Math.max(1, Math.floor(PASS_BYTES / headBytes)));
+type Heads = Pick<AttentionDimensions, 'batch' | 'heads'>;
+
+/** Heads of a pass when each takes so many bytes; the last pass may have fewer. */
+export function passHeads({ batch, heads }: Heads, headBytes: number, passBytes = PASS_BYTES): number {
+  const all = Math.max(1, batch * heads);
+  return headBytes === 0 ? all : Math.min(all, Math.max(1, Math.floor(passBytes / headBytes)));
+}
+
+/** The passes: which heads each begins with, and how many it has. */
+export function passes(p: Heads, headBytes: number, passBytes = PASS_BYTES) {
+  const all = p.batch * p.heads;
+  const most = passHeads(p, headBytes, passBytes);
+  return Array.from({ length: ceilDivide(all, most) }, (_, pass) => ({
+    first: pass * most,
+    heads: Math.min(most, all - pass * most),
+  }));
 }
 
 /** The steps of all passes: packing, then `kernel` with so many tasks a head. */
@@ -71,13 +82,10 @@ export function attentionSteps(
   { kernel, headTasks, suffix }: { kernel: string; headTasks: number; suffix: string },
 ): Step[] {
   const steps: Step[] = [];
-  const all = p.batch * p.heads;
-  const most = passHeads(p, rows);
   const step = (name: string, tasks: number, words: readonly Argument[]) => {
     if (tasks > 0) steps.push({ kernel: `${name}_${suffix}`, tasks, arguments: words });
   };
-  for (let first = 0; first < all; first += most) {
-    const heads = Math.min(most, all - first);
+  for (const { first, heads } of passes(p, packedHeadBytes(p, rows))) {
     const words = argumentWords(p, cut, rows, first);
     step('packKeys', heads * ceilDivide(rows.keyRows, PACK_CHUNK), words);
     step('packGroups', heads * rows.groupRows, words);
@@ -86,7 +94,8 @@ export function attentionSteps(
   return steps;
 }
 
-function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
+/** AttentionArguments of the kernels. */
+export function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
   const query = headsStrides(p.layout, p.heads, p.queries, p.headDim);
   const key = headsStrides(p.layout, p.heads, p.keys, p.headDim);
   return [
@@ -100,7 +109,7 @@ function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, first
 }
 
 export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
-  const heads = passHeads(p, rows);
+  const heads = passHeads(p, packedHeadBytes(p, rows));
   const { keyRows, groupRows, tiled } = rows;
   const keyBytes = (tiled ? 2 : 4) * heads * keyRows * p.headDim;
   return {
@@ -119,8 +128,8 @@ export const tilePieces = ({ headDim }: AttentionDimensions): number[] => [
   ...[4 * TILE, 4 * TILE],
 ];
 
-/** Scratch for the value rows of so many columns: ValueRows of the kernels. */
-export function valuePieces(p: AttentionDimensions, columns: number): number[] {
+/** Scratch for so many rows of headDim: PaddedRows of the kernels. */
+export function rowPieces(p: AttentionDimensions, columns: number): number[] {
   const elementBytes = floatDTypeOf(p as Problem & AttentionDimensions) === 'float32' ? 4 : 2;
   const rowBytes = elementBytes * paddedDim(p.headDim);
   return [8 * columns, rowBytes, ...(paddedDim(p.headDim) === p.headDim ? [] : [columns * rowBytes])];

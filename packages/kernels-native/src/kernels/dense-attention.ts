@@ -8,9 +8,9 @@ import {
   packedBuffers,
   paddedDim,
   refusesHeadDim,
+  rowPieces,
   TILE,
   tilePieces,
-  valuePieces,
 } from './attention.ts';
 
 const CHUNK = 128;
@@ -30,7 +30,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
       threadBytes: piecesBytes(
         ...tilePieces(p),
         4 * CHUNK * TILE,
-        ...valuePieces(p, CHUNK),
+        ...rowPieces(p, CHUNK),
         tiled ? 2 * CHUNK * TILE : 0,
       ),
       usefulMultiplyAdds: pairs * 2 * p.headDim,

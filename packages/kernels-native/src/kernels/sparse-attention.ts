@@ -9,9 +9,9 @@ import {
   packedBuffers,
   paddedDim,
   refusesHeadDim,
+  rowPieces,
   TILE,
   tilePieces,
-  valuePieces,
 } from './attention.ts';
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
@@ -46,7 +46,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
           ? [4 * groupRows * TILE, 4 * paddedDim(p.headDim), 4 * columns, 4 * groupRows]
           : [4 * (columns + groupRows) * TILE]),
         ...common,
-        ...valuePieces(p, columns),
+        ...rowPieces(p, columns),
         8 * groupRows,
         ...(lists || inPlace ? [] : [4 * columns * p.headDim]),
         ...(tiled ? [2 * (columns + groupRows) * TILE] : []),

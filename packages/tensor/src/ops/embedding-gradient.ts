@@ -1,7 +1,8 @@
 // embedding-gradient: the gradients of an embedding (embedding.ts) in its tables, given that in its output.
 //
 // tableGradient[id] = Σ outputGradient[row] over the rows with that id, in their order; 0 for an id that no row has. An id
-// outside its table adds to nothing.
+// outside its table adds to nothing. With the word table alone it is the gradient of a gather: rows go back to where they
+// were taken from in a matrix of `vocabulary` rows.
 
 import { type EmbeddingProblem, embedding } from './embedding.ts';
 import { checkDimensions, float32, type Op } from './op.ts';

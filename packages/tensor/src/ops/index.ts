@@ -3,11 +3,15 @@
 
 import { type FloatDType, floatDTypes, type Precision } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
+import { type AdamWProblem, adamW } from './adam-w.ts';
+import { type AddProblem, add } from './add.ts';
 import { type BlockPoolProblem, blockPool } from './block-pool.ts';
+import { type CastProblem, cast } from './cast.ts';
 import { type ContentOrderProblem, contentOrder } from './content-order.ts';
 import { type CrossEntropyProblem, crossEntropy } from './cross-entropy.ts';
 import { type DenseAttentionProblem, denseAttention } from './dense-attention.ts';
 import { type DenseAttentionGradientProblem, denseAttentionGradient } from './dense-attention-gradient.ts';
+import { type DropoutProblem, dropout } from './dropout.ts';
 import { type EmbeddingProblem, embedding } from './embedding.ts';
 import { type EmbeddingGradientProblem, embeddingGradient } from './embedding-gradient.ts';
 import { type GateProjectionProblem, gateProjection } from './gate-projection.ts';
@@ -15,11 +19,12 @@ import { type LayerNormProblem, layerNorm } from './layer-norm.ts';
 import { type LayerNormGradientProblem, layerNormGradient } from './layer-norm-gradient.ts';
 import { type LinearProblem, linear } from './linear.ts';
 import { type LinearGradientProblem, linearGradient } from './linear-gradient.ts';
-import { type Cost, type Op, specBytes, type TensorSpecs } from './op.ts';
+import { type Cost, type InPlace, type Op, specBytes, type TensorSpecs } from './op.ts';
 import { type SelectSlotsProblem, selectSlots } from './select-slots.ts';
 import { type SelectTopKProblem, selectTopK } from './select-top-k.ts';
 import { type SparseAttentionProblem, sparseAttention } from './sparse-attention.ts';
 import { type SparseAttentionGradientProblem, sparseAttentionGradient } from './sparse-attention-gradient.ts';
+import { type SumOfSquaresProblem, sumOfSquares } from './sum-of-squares.ts';
 
 /** What inference needs: every backend has a kernel for each. */
 export type InferenceProblem =
@@ -35,28 +40,38 @@ export type InferenceProblem =
   | BlockPoolProblem;
 
 /** What training needs besides: a backend may refuse them, see `refusesOp`. */
-export type GradientProblem =
+export type TrainingProblem =
   | LinearGradientProblem
   | LayerNormGradientProblem
   | DenseAttentionGradientProblem
   | SparseAttentionGradientProblem
   | CrossEntropyProblem
-  | EmbeddingGradientProblem;
+  | EmbeddingGradientProblem
+  | AddProblem
+  | DropoutProblem
+  | CastProblem
+  | SumOfSquaresProblem
+  | AdamWProblem;
 
-export type Problem = InferenceProblem | GradientProblem;
+export type Problem = InferenceProblem | TrainingProblem;
 
 export type InferenceOpName = InferenceProblem['op'];
-export type GradientOpName = GradientProblem['op'];
+export type TrainingOpName = TrainingProblem['op'];
 export type OpName = Problem['op'];
 export type ProblemOf<Name extends OpName> = Extract<Problem, { op: Name }>;
 
-const gradientOps: { readonly [Name in GradientOpName]: Op<ProblemOf<Name>> } = {
+const trainingOps: { readonly [Name in TrainingOpName]: Op<ProblemOf<Name>> } = {
   'linear-gradient': linearGradient,
   'layer-norm-gradient': layerNormGradient,
   'dense-attention-gradient': denseAttentionGradient,
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  add,
+  dropout,
+  cast,
+  'sum-of-squares': sumOfSquares,
+  'adam-w': adamW,
 };
 
 const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {
@@ -70,11 +85,11 @@ const ops: { readonly [Name in OpName]: Op<ProblemOf<Name>> } = {
   'select-top-k': selectTopK,
   'select-slots': selectSlots,
   'block-pool': blockPool,
-  ...gradientOps,
+  ...trainingOps,
 };
 
 export const opNames = Object.keys(ops) as OpName[];
-export const gradientOpNames = Object.keys(gradientOps) as GradientOpName[];
+export const trainingOpNames = Object.keys(trainingOps) as TrainingOpName[];
 
 const declaration = (problem: Problem) => ops[problem.op] as Op<Problem>;
 
@@ -105,6 +120,9 @@ export const inputSpecs = (problem: Problem): TensorSpecs => declaration(problem
 /** Names, shapes and dtypes of what the op gives. */
 export const outputSpecs = (problem: Problem): TensorSpecs => declaration(problem).outputs(problem);
 
+/** For each output that may be bound to the tensor of an input, the names of those inputs: the op then works in place. */
+export const inPlaceInputs = (problem: Problem): InPlace => declaration(problem).inPlace ?? {};
+
 /** What the op costs by its definition, whatever the kernel. */
 export const costOf = (problem: Problem): Cost => ({
   flops: declaration(problem).flops(problem),
@@ -116,7 +134,7 @@ export const costOf = (problem: Problem): Cost => ({
 export const problemKey = (problem: Problem): string => keyOf(problem, (_, value) => value);
 
 /** How much there is of what an op runs over; what is not named here is of the model or the method. */
-const lengths: ReadonlySet<string> = new Set(['batch', 'rows', 'tokens', 'queries', 'keys']);
+const lengths: ReadonlySet<string> = new Set(['batch', 'rows', 'tokens', 'queries', 'keys', 'elements']);
 
 /**
  * Problems have equal classes that differ only in their lengths, and there by less than a factor of √2 from the same power

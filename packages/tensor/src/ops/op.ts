@@ -21,12 +21,17 @@ export interface Cost {
   readonly bytes: number;
 }
 
+/** By output, the inputs whose tensor it may be bound to as well. */
+export type InPlace = Readonly<Record<string, readonly string[]>>;
+
 /** The declaration of an op: the one place that says what it takes, gives and costs. */
 export interface Op<P> {
   /** Raises FlashMLAError when the problem's own numbers make no sense. */
   validate(problem: P): void;
   inputs(problem: P): TensorSpecs;
   outputs(problem: P): TensorSpecs;
+  /** Which outputs may overwrite an input; left out: every output has a tensor of its own. */
+  readonly inPlace?: InPlace;
   flops(problem: P): number;
   /** Bytes of the inputs that are read, for ops that do not read them whole. */
   readBytes?(problem: P): number;

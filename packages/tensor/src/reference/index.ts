@@ -6,12 +6,16 @@ import { FlashMLAError } from '../errors.ts';
 import { toFloat32 } from '../half.ts';
 import { inputSpecs, type OpName, type Problem, type ProblemOf, validateProblem } from '../ops/index.ts';
 import { elementCount } from '../shape.ts';
+import { adamW } from './adam-w.ts';
+import { add } from './add.ts';
 import type { NumberArray, Reference, Rounding } from './arrays.ts';
 import { blockPool } from './block-pool.ts';
+import { cast } from './cast.ts';
 import { contentOrder } from './content-order.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { denseAttention } from './dense-attention.ts';
 import { denseAttentionGradient } from './dense-attention-gradient.ts';
+import { dropout } from './dropout.ts';
 import { embedding } from './embedding.ts';
 import { embeddingGradient } from './embedding-gradient.ts';
 import { gateProjection } from './gate-projection.ts';
@@ -23,6 +27,7 @@ import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
 import { sparseAttentionGradient } from './sparse-attention-gradient.ts';
+import { sumOfSquares } from './sum-of-squares.ts';
 
 export type { NumberArray, Rounding } from './arrays.ts';
 
@@ -43,6 +48,11 @@ const references: { readonly [Name in OpName]: Reference<ProblemOf<Name>> } = {
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  add,
+  dropout,
+  cast,
+  'sum-of-squares': sumOfSquares,
+  'adam-w': adamW,
 };
 
 /**

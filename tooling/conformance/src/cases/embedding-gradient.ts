@@ -41,5 +41,6 @@ export function* embeddingGradientCases(): Generator<Case> {
     });
   }
   yield make('a table of one row', { vocabulary: 1 });
+  yield make('three rows of a matrix', { rows: 3, vocabulary: 1025 }, (inputs) => inputs.tokenIds!.set([0, 512, 1024]));
   yield make('more ids than rows, five reruns', { rows: 1025, modelDim: 30, positions: 80, types: 2 }, undefined, 5);
 }

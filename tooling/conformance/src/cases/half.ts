@@ -26,7 +26,10 @@ function* casesIn(dtype: FloatDType, cases: readonly Case[]): Generator<Case> {
   for (const testCase of cases) {
     const problem = { ...testCase.problem, dtype } as Problem;
     const { op } = problem;
-    const names = Object.entries(inputSpecs(problem)).flatMap(([name, spec]) => (spec.dtype === dtype ? [name] : []));
+    const specs = inputSpecs(testCase.problem);
+    const names = Object.entries(inputSpecs(problem)).flatMap(([name, spec]) =>
+      spec.dtype === dtype && specs[name]!.dtype !== dtype ? [name] : [],
+    );
     if (names.length === 0 || (testCase.wideRange && dtype === 'float16')) continue;
     const turn = turns.get(op) ?? 0;
     turns.set(op, turn + 1);

@@ -1,11 +1,15 @@
 // All cases of all ops. A new op adds its file here.
 
 import type { Case } from '../case.ts';
+import { adamWCases } from './adam-w.ts';
+import { addCases } from './add.ts';
 import { blockPoolCases } from './block-pool.ts';
+import { castCases } from './cast.ts';
 import { contentOrderCases } from './content-order.ts';
 import { crossEntropyCases } from './cross-entropy.ts';
 import { denseAttentionCases } from './dense-attention.ts';
 import { denseAttentionGradientCases } from './dense-attention-gradient.ts';
+import { dropoutCases } from './dropout.ts';
 import { embeddingCases } from './embedding.ts';
 import { embeddingGradientCases } from './embedding-gradient.ts';
 import { gateProjectionCases } from './gate-projection.ts';
@@ -20,6 +24,7 @@ import { selectSlotsCases } from './select-slots.ts';
 import { selectTopKCases } from './select-top-k.ts';
 import { sparseAttentionCases } from './sparse-attention.ts';
 import { sparseAttentionGradientCases } from './sparse-attention-gradient.ts';
+import { sumOfSquaresCases } from './sum-of-squares.ts';
 
 /** Every op × case, in float32 and in half precision, and linear in int8. Inputs are made only when a case is run. */
 export function conformanceCases(): Case[] {
@@ -46,5 +51,10 @@ function float32Cases(): Case[] {
     ...sparseAttentionGradientCases(),
     ...crossEntropyCases(),
     ...embeddingGradientCases(),
+    ...addCases(),
+    ...dropoutCases(),
+    ...castCases(),
+    ...sumOfSquaresCases(),
+    ...adamWCases(),
   ];
 }

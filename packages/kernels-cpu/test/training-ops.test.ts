@@ -1,21 +1,23 @@
-// Gradients on this backend: the same bits whatever the number of threads, and memory that grows with the length alone.
+// Ops of training on this backend: the same bits whatever the number of threads, and memory that grows with the length alone.
 
 import { conformanceCases } from '@flashmla/conformance';
 import {
   type Backend,
   execute,
-  gradientOpNames,
+  fromFloat32,
   inputSpecs,
+  isFloatDType,
   type Problem,
   type SparseAttentionGradientProblem,
   type TypedArray,
   tensor,
+  trainingOpNames,
 } from '@flashmla/tensor';
 import { describe, expect, test } from 'vitest';
 import { planOf, provider } from '../dist/index.js';
 
 const rerun = conformanceCases().filter(
-  ({ problem, runs = 1 }) => runs > 1 && gradientOpNames.some((op) => op === problem.op),
+  ({ problem, runs = 1 }) => runs > 1 && trainingOpNames.some((op) => op === problem.op),
 );
 
 async function outputsOf(
@@ -24,7 +26,8 @@ async function outputsOf(
   arrays: Readonly<Record<string, TypedArray>>,
 ): Promise<Record<string, TypedArray>> {
   const uploaded = Object.entries(inputSpecs(problem)).map(([name, { shape, dtype }]) => {
-    return [name, backend.upload(tensor(arrays[name]!, shape, dtype))] as const;
+    const array = isFloatDType(dtype) ? fromFloat32(arrays[name] as Float32Array, dtype) : arrays[name]!;
+    return [name, backend.upload(tensor(array, shape, dtype))] as const;
   });
   const outputs = await execute(backend, problem, Object.fromEntries(uploaded));
   const read = Object.entries(outputs).map(async ([name, output]) => [name, await output.data()] as const);
@@ -35,7 +38,7 @@ async function outputsOf(
 
 describe('the same bits whatever the number of threads', () => {
   test('each op of training is among the cases', () => {
-    expect(new Set(rerun.map(({ problem }) => problem.op))).toEqual(new Set(gradientOpNames));
+    expect(new Set(rerun.map(({ problem }) => problem.op))).toEqual(new Set(trainingOpNames));
   });
 
   test.each(rerun.map((testCase) => [testCase.name, testCase] as const))('%s', async (_, { problem, inputs }) => {

@@ -1,0 +1,18 @@
+// An activation of a forward pass: what ops write and read, and the gradient of the loss in it.
+
+import type { DeviceTensor } from '@flashmla/tensor';
+
+export class Value {
+  /** In the precision that activations are kept in. */
+  readonly tensor: DeviceTensor;
+  /** Of the tensor's dtype and size, once the backward pass has come by. */
+  gradient: DeviceTensor | undefined;
+
+  constructor(tensor: DeviceTensor) {
+    this.tensor = tensor;
+  }
+
+  get shape(): readonly number[] {
+    return this.tensor.shape;
+  }
+}
