@@ -1,7 +1,7 @@
 // linear of int8: the input's rows are quantized to tiles, then multiplied; see ../../assembly/linear-int8.ts.
 
 import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
-import { type CpuPlan, type Int8Units, roundUp, type RowTile, type Step } from '../plan.ts';
+import { type CpuPlan, type Int8Units, type RowTile, roundUp, type Step } from '../plan.ts';
 import { packedBytes, packStep, packThreadBytes, unitsOf } from '../weights.ts';
 import { activationCode } from './activation.ts';
 import type { Blocks } from './linear.ts';
