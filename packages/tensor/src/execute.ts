@@ -73,7 +73,7 @@ export const whoComputesIn: Readonly<Record<Precision, string>> = {
   float32: 'all',
   float16: 'WebGPU on most GPUs, CUDA',
   bfloat16: 'native kernels in Node, CUDA',
-  int8: 'native kernels in Node',
+  int8: 'native kernels in Node, WASM',
 };
 
 /**
