@@ -12,7 +12,7 @@ const budgets = {
   '@flashmla/kernels-webgpu': 28,
   '@flashmla/kernels-webgl': 23,
   '@flashmla/kernels-cuda': 21,
-  '@flashmla/kernels-native': 12,
+  '@flashmla/kernels-native': 13,
   '@flashmla/backend': 11,
   '@flashmla/evaluation': 7,
   '@flashmla/gating': 27,
