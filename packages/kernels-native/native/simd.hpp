@@ -166,8 +166,7 @@ FLASHMLA_INLINE f32v magnitude(f32v x) { return bitsOf<f32v>(bitsOf<i32v>(x) & 0
 
 FLASHMLA_INLINE f32v squareRoot(f32v x) {
 #if defined(__AVX512F__)
-  // Without a mask GCC 12 takes its own undefined operand for a mistake (GCC bug 105593, mended in 13).
-  return bitsOf<f32v>(_mm512_maskz_sqrt_ps(0xffff, bitsOf<__m512>(x)));
+  return bitsOf<f32v>(_mm512_sqrt_ps(bitsOf<__m512>(x)));
 #elif defined(__AVX2__)
   return bitsOf<f32v>(_mm256_sqrt_ps(bitsOf<__m256>(x)));
 #else

@@ -86,9 +86,11 @@ export async function runTraining(
     ...{ epochs: trained.epochs, gates: [...trained.gates.keys()] },
   };
   progress.start('writing the model');
+  // Where the folder was when it was written says nothing about the model.
+  const { out: _, ...lasting } = report;
   await writeModel(config.out, {
     ...{ model, tokenizerFiles, gates: trained.gates, dtype: config.dtype },
-    description: { date: new Date().toISOString(), config: config.given, report, machine },
+    description: { date: new Date().toISOString(), config: config.given, report: lasting, machine },
   });
   await rm(checkpoint, { force: true });
   progress.stop();
