@@ -418,7 +418,7 @@ struct QueryTile {
   }
 };
 
-/** Rows of headDim as whole vectors: where they lie, or, where they are no whole vectors, copies. */
+/** Rows of headDim as whole vectors: where they lie, or copies, one behind the other: if asked for, or they are no whole vectors. */
 template <typename T>
 struct PaddedRows {
   int64_t headDim, paddedDim;
@@ -428,12 +428,13 @@ struct PaddedRows {
   /** paddedDim zeros, for what is absent. */
   const T* zeros;
 
-  static FLASHMLA_INLINE PaddedRows take(int64_t headDim, Scratch& memory, int64_t count) {
+  static FLASHMLA_INLINE PaddedRows take(int64_t headDim, Scratch& memory, int64_t count, bool copied = false) {
     const int64_t paddedDim = roundUp(headDim, valueMultiple);
     const T** rows = memory.take<const T*>(count);
     T* zeros = memory.take<T>(paddedDim);
     memset(zeros, 0, static_cast<size_t>(paddedDim) * sizeof(T));
-    return {headDim, paddedDim, rows, headDim == paddedDim ? nullptr : memory.take<T>(count * paddedDim), zeros};
+    copied |= headDim != paddedDim;
+    return {headDim, paddedDim, rows, copied ? memory.take<T>(count * paddedDim) : nullptr, zeros};
   }
 
   /** @param row null where there is none */

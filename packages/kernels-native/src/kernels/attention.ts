@@ -129,8 +129,12 @@ export const tilePieces = ({ headDim }: AttentionDimensions): number[] => [
 ];
 
 /** Scratch for so many rows of headDim: PaddedRows of the kernels. */
-export function rowPieces(p: AttentionDimensions, columns: number): number[] {
+export function rowPieces(
+  p: AttentionDimensions,
+  columns: number,
+  copied = paddedDim(p.headDim) !== p.headDim,
+): number[] {
   const elementBytes = floatDTypeOf(p as Problem & AttentionDimensions) === 'float32' ? 4 : 2;
   const rowBytes = elementBytes * paddedDim(p.headDim);
-  return [8 * columns, rowBytes, ...(paddedDim(p.headDim) === p.headDim ? [] : [columns * rowBytes])];
+  return [8 * columns, rowBytes, ...(copied ? [columns * rowBytes] : [])];
 }

@@ -14,6 +14,8 @@ import {
 } from './attention.ts';
 
 const CHUNK = 128;
+/** Tiles of a task. */
+const TILES = 4;
 
 export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeadDim,
@@ -23,14 +25,14 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
     const cut = { tileQueries: TILE, blockKeys: 1, slots: 0, residualGroup: 0 };
     const pairs = p.batch * p.heads * p.queries * p.keys;
     const issuedPairs = p.batch * p.heads * roundUp(p.queries, TILE) * rows.keyRows;
-    const headTasks = ceilDivide(p.queries, TILE);
+    const headTasks = ceilDivide(p.queries, TILES * TILE);
     return {
       steps: attentionSteps(p, cut, rows, { kernel: 'denseAttention', headTasks, suffix: suffixOf(p) }),
       buffers: packedBuffers(p, rows),
       threadBytes: piecesBytes(
-        ...tilePieces(p),
+        ...Array.from({ length: TILES }, () => tilePieces(p)).flat(),
         4 * CHUNK * TILE,
-        ...rowPieces(p, CHUNK),
+        ...rowPieces(p, CHUNK, true),
         tiled ? 2 * CHUNK * TILE : 0,
       ),
       usefulMultiplyAdds: pairs * 2 * p.headDim,
