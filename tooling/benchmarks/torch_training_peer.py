@@ -7,9 +7,13 @@ cross-entropy, the backward pass and AdamW over all parameters, on the same batc
 """
 
 import json
+import os
 import statistics
 import sys
 import time
+
+# Debian's PyTorch has OpenMP's threads beside those of OpenBLAS: spinning, the ones take the cores from the others.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 try:
     import torch

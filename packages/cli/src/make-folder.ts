@@ -3,12 +3,16 @@
 import { mkdir } from 'node:fs/promises';
 import { badInput } from './errors.ts';
 
-/** Makes the folder that --out names, unless it is there. */
-export async function makeFolder(folder: string): Promise<void> {
+/**
+ * Makes a folder, unless it is there.
+ *
+ * @param named what names it, for messages
+ */
+export async function makeFolder(folder: string, named = '--out'): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (cause) {
-    throw badInput(`--out ${folder} can't be made: ${(cause as Error).message}. Name a folder you may write to.`, {
+    throw badInput(`${named} ${folder} can't be made: ${(cause as Error).message}. Name a folder you may write to.`, {
       cause,
     });
   }

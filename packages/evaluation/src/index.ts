@@ -3,7 +3,7 @@
 export { type Dataset, type DatasetOptions, datasetOf, type Example } from './datasets/dataset.ts';
 export { type GlueRows, parseGlueTsv } from './datasets/glue-tsv.ts';
 export { parseJsonl } from './datasets/jsonl.ts';
-export { readDataset, readTexts, streamTexts } from './datasets/read.ts';
+export { type RowsOptions, readDataset, readRows, readTexts, streamTexts } from './datasets/read.ts';
 export type { Row, Texts } from './datasets/row.ts';
 export { readTextFile } from './files.ts';
 export { accuracy } from './metrics/accuracy.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readDataset, readTexts, streamTexts, type TaskName, tasks } from '../src/index.ts';
+import { readDataset, readRows, readTexts, streamTexts, type TaskName, tasks } from '../src/index.ts';
 import { folderOf } from './folder.ts';
 
 const lines = (...all: readonly string[]) => `${all.join('\n')}\n`;
@@ -234,6 +234,46 @@ describe('streamTexts', () => {
       message: expect.stringMatching(message),
     });
     await expect(streamTexts('/no/such/file.txt').next()).rejects.toThrow(/there is no such file/);
+  });
+});
+
+describe('readRows', () => {
+  const names = ['none', 'place'];
+
+  it('gives rows to be read field by field, the first ones', async () => {
+    const rows = [{ text: 'x', label: 'place' }, { tokens: ['in', 'Rome'], labels: [0, 'place'] }, { text: 'y' }];
+    const folder = await folderOf({ 'rows.jsonl': `\n${json(...rows)}` });
+    const [first, second, ...others] = await readRows(join(folder, 'rows.jsonl'), { limit: 2 });
+    expect([first!.text(), first!.label(names)]).toEqual(['x', 1]);
+    expect(second!.words(names)).toEqual({ words: ['in', 'Rome'], labels: [0, 1] });
+    expect(others).toEqual([]);
+    const tsv = await folderOf({ 'train.tsv': lines(row('sentence', 'label'), row('fine', '1')) });
+    expect((await readRows(join(tsv, 'train.tsv'))).map((one) => one.text())).toEqual(['fine']);
+  });
+
+  it.each([
+    ['no words', { text: 'x', label: 0 }, /rows\.jsonl:1 has no labelled words \(its fields: text; label\)/],
+    ['too few labels', { tokens: ['a', 'b'], labels: [0] }, /tokens, a list of 2; labels, a list of 1/],
+    ['a word that is none', { tokens: [7], labels: [0] }, /has no labelled words/],
+    [
+      'a label that is none',
+      { tokens: ['a'], labels: ['x'] },
+      /rows\.jsonl:1: label is "x"; expected one of 0 'none', 1 /,
+    ],
+  ])('says where a row has %s', async (_, bad, message) => {
+    const folder = await folderOf({ 'rows.jsonl': json(bad) });
+    const [found] = await readRows(join(folder, 'rows.jsonl'));
+    expect(() => found!.words(names)).toThrow(message);
+  });
+
+  it('raises for a line that is no row, or tells of it and goes on', async () => {
+    const folder = await folderOf({ 'rows.jsonl': lines('{"text":"x"}', 'x', '[]', '{"text":"y"}') });
+    const file = join(folder, 'rows.jsonl');
+    await expect(readRows(file)).rejects.toThrow(/rows\.jsonl:2 is not JSON/);
+    const told: unknown[] = [];
+    const rows = await readRows(file, { badLine: (error) => told.push(error) });
+    expect(rows.map((one) => one.text())).toEqual(['x', 'y']);
+    expect(told.map(String)).toEqual([expect.stringContaining(':2 is not'), expect.stringContaining(':3 is []')]);
   });
 });
 

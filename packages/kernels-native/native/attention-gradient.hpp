@@ -1,4 +1,4 @@
-// What the gradients of dense and sparse attention share: their arguments, and copies of rows that products read.
+// What the gradients of dense and sparse attention share: their arguments, rows and products.
 
 #pragma once
 
@@ -51,18 +51,6 @@ struct GradientHead : Head<float> {
     return sumLanes(sum);
   }
 };
-
-/** to[paddedDim] = factor · row, or zeros where there is none; padded with zeros. */
-FLASHMLA_INLINE void copyRow(const float* row, int64_t headDim, int64_t paddedDim, float factor, float* to) {
-  if (!row) {
-    memset(to, 0, static_cast<size_t>(paddedDim) * sizeof(float));
-    return;
-  }
-  for (int64_t i = 0; i < paddedDim; i += lanes) {
-    const int64_t left = headDim - i;
-    store(to + i, factor * (left >= lanes ? load(row + i) : left > 0 ? loadPart(row + i, left) : f32v{}));
-  }
-}
 
 /** to[0 … headDim) = factor · row */
 FLASHMLA_INLINE void writeRow(const float* row, int64_t headDim, float factor, float* to) {

@@ -1,8 +1,6 @@
-// dense-attention: tiles of 16 queries against chunks of 128 keys with online softmax (Dao et al., arXiv 2205.14135).
-// The scores of one chunk (8 KiB) and the tiles' sums are all that is ever kept.
-//
-// Four tiles are a task: each chunk of keys comes from far once for all of them. So do its values, into copies that lie
-// together: in place, a row of 12 heads × 64 is 3 KiB from the next, which is a page of the TLB each and few sets of a cache.
+// dense-attention: tiles of 16 queries against chunks of 64 keys with online softmax (Dao et al., arXiv 2205.14135). The
+// scores of one chunk (4 KiB) and the tiles' sums are all that is ever kept. Some tiles are a task: a chunk's keys and values
+// stay in the first level of cache while one after the other passes by.
 
 #pragma once
 
@@ -11,7 +9,8 @@
 namespace flashmla {
 namespace FLASHMLA_ARCHITECTURE {
 
-constexpr int64_t denseChunk = 128;
+constexpr int64_t denseChunk = 64;
+/** Tiles of a task, at most. */
 constexpr int denseTiles = 4;
 
 /** Brings denominators and sums from the old maxima to the new ones. */
@@ -46,74 +45,76 @@ void rescale(const QueryTile<T>& tile, const float* raised) {
   }
 }
 
+/** Brings a tile on by `count` keys from position `first` on. `scores` and `pairs` are memory for denseChunk of them. */
+template <typename T>
+FLASHMLA_INLINE void attendToChunk(const QueryTile<T>& tile, int64_t first, int64_t count, float* scores,
+                                   [[maybe_unused]] bfloat16* pairs) {
+  const Head<T>& head = tile.head;
+  const AttentionArguments<T>& a = head.a;
+  tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
+  // Where all are there, nothing has to be looked at singly.
+  if (a.causal || head.mask || first + count > a.keys) {
+    int32_t limits[tileLanes];
+    tile.causalLimits(limits);
+    for (int64_t c = 0; c < count; c++) {
+      const int64_t key = head.keyAt(first + c);
+      if (key < 0) {
+        fillColumn(scores + c * tileLanes, -infinity);
+      } else if (a.causal) {
+        tile.hide(scores + c * tileLanes, key, limits);
+      }
+    }
+  }
+  float raised[tileLanes];
+  memcpy(raised, tile.maxima, sizeof raised);
+  QueryTile<T>::raiseMaxima(scores, count, raised);
+  rescale(tile, raised);
+  // A row that has seen nothing yet keeps −∞ as its maximum, but subtracts 0.
+  QueryTile<T>::settle(raised);
+  tile.exponentiate(scores, count, raised);
+#if defined(__AMX_TILE__)
+  if (a.tiled) {
+    const bfloat16* packed = tilesOf(head.packedValues) + first * a.headDim;
+    return tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
+  }
+#endif
+  const float* values = head.packedValues + first * a.paddedDim();
+  tile.addValues(scores, [&](int64_t column) { return Strided{values + column, a.paddedDim()}; }, count);
+}
+
 /**
- * A task is denseTiles tiles of 16 queries of a head.
- * scratch: denseTiles × (float 16 × headDim, 16 × paddedDim, 2 × 16); denseChunk × 16 scores; denseChunk pointers, paddedDim T,
- * denseChunk × paddedDim T; denseChunk × 16 bfloat16 where tiled
+ * A task is tileQueries queries of a head, denseTiles tiles at most.
+ * scratch: denseTiles × float 16 × headDim, 16 × paddedDim, 2 × 16; denseChunk × 16 scores; denseChunk × 16 bfloat16 where tiled
  */
 template <typename T>
 void denseAttention(const double* arguments, int64_t task, char* scratch) {
   const AttentionArguments<T> a(arguments);
-  constexpr int64_t taskQueries = denseTiles * tileLanes;
-  const int64_t parts = ceilDivide(a.queries, taskQueries);
-  const Head<T> head(a, task / parts);
-  const int64_t start = task % parts * taskQueries;
-  const int64_t end = least(start + taskQueries, a.queries);
-  const int64_t tiles = ceilDivide(end - start, tileLanes);
+  const int64_t tasks = ceilDivide(a.queries, a.tileQueries);
+  const Head<T> head(a, task / tasks);
   Scratch memory(scratch);
-  const auto takeTile = [&] { return QueryTile<T>::take(head, memory); };
-  QueryTile<T> taken[denseTiles] = {takeTile(), takeTile(), takeTile(), takeTile()};
-  int32_t limits[denseTiles][tileLanes];
-  for (int64_t t = 0; t < tiles; t++) {
-    const int64_t from = start + t * tileLanes;
-    taken[t].begin(from, least(from + tileLanes, end));
-    taken[t].causalLimits(limits[t]);
-  }
+  const auto take = [&] { return QueryTile<T>::take(head, memory); };
+  QueryTile<T> tiles[denseTiles] = {take(), take(), take(), take()};
   float* scores = memory.take<float>(denseChunk * tileLanes);
-  const auto values = PaddedRows<T>::take(a.headDim, memory, denseChunk, true);
-#if defined(__AMX_TILE__)
   bfloat16* pairs = memory.take<bfloat16>(a.tiled ? denseChunk * tileLanes : 0);
+#if defined(__AMX_TILE__)
   if (a.tiled) configureAttentionTiles();
 #endif
-
-  for (int64_t first = 0; first < a.keys; first += denseChunk) {
-    if (a.causal && first > end - 1 + a.keys - a.queries) break;
-    // Rows of packed keys are a multiple of 16: those past the end are absent.
-    const int64_t count = least(denseChunk, a.tiled ? a.keyRows - first : a.keys - first);
-    for (int64_t c = 0; c < count && !a.tiled; c++) values.set(c, head.valueRow(head.keyAt(first + c)));
-    const bool all = !a.causal && !head.mask && first + count <= a.keys;
-    for (int64_t t = 0; t < tiles; t++) {
-      const QueryTile<T>& tile = taken[t];
-      tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
-      for (int64_t c = 0; c < count && !all; c++) {
-        const int64_t key = head.keyAt(first + c);
-        if (key < 0) {
-          fillColumn(scores + c * tileLanes, -infinity);
-        } else if (a.causal) {
-          tile.hide(scores + c * tileLanes, key, limits[t]);
-        }
-      }
-      float raised[tileLanes];
-      memcpy(raised, tile.maxima, sizeof raised);
-      QueryTile<T>::raiseMaxima(scores, count, raised);
-      rescale(tile, raised);
-      // A row that has seen nothing yet keeps −∞ as its maximum, but subtracts 0.
-      QueryTile<T>::settle(raised);
-      tile.exponentiate(scores, count, raised);
-#if defined(__AMX_TILE__)
-      if (a.tiled) {
-        const bfloat16* packed = head.packedValues + first * a.headDim;
-        tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
-        continue;
-      }
-#endif
-      tile.addValues(scores, values.rows, count);
+  const int64_t start = task % tasks * a.tileQueries;
+  const int64_t end = least(start + a.tileQueries, a.queries);
+  const int64_t count = ceilDivide(end - start, tileLanes);
+  for (int64_t t = 0; t < count; t++) tiles[t].begin(start + t * tileLanes, least(start + (t + 1) * tileLanes, end));
+  // Rows of packed keys are a multiple of 16: those past the end are absent.
+  const int64_t keys = a.tiled ? a.keyRows : a.keys;
+  for (int64_t first = 0; first < keys; first += denseChunk) {
+    for (int64_t t = 0; t < count; t++) {
+      if (a.causal && first > tiles[t].end - 1 + a.keys - a.queries) continue;
+      attendToChunk(tiles[t], first, least(denseChunk, keys - first), scores, pairs);
     }
   }
-  for (int64_t t = 0; t < tiles; t++) taken[t].write();
 #if defined(__AMX_TILE__)
   if (a.tiled) _tile_release();
 #endif
+  for (int64_t t = 0; t < count; t++) tiles[t].write();
 }
 
 }  // namespace FLASHMLA_ARCHITECTURE

@@ -5,7 +5,7 @@ import { listFolder, readLines, readTextFile } from '../files.ts';
 import { type Dataset, type DatasetOptions, datasetOf } from './dataset.ts';
 import { parseGlueTsv } from './glue-tsv.ts';
 import { parseJsonl, parseLine } from './jsonl.ts';
-import type { Texts } from './row.ts';
+import type { Row, Texts } from './row.ts';
 
 /** What a folder is evaluated on: the first of these that it has. MRPC's test set is public, and comes under its own name. */
 const evaluated = ['dev.tsv', 'msr_paraphrase_test.txt'];
@@ -27,6 +27,36 @@ export async function readDataset(path: string, options: DatasetOptions = {}): P
     throw invalidArgument(`the task is '${options.task}', and ${file} has the columns of ${task}; name that, or none.`);
   }
   return datasetOf(rows, { ...options, task });
+}
+
+/**
+ * The rows of a JSONL file, a line at a time, or of one of GLUE's files (.tsv, .txt), to be read as the caller likes.
+ *
+ * @param limit rows to take from the start; default: all
+ * @throws FlashMLAError 'invalid-file' for what can't be read
+ */
+export async function readRows(file: string, { limit, badLine }: RowsOptions = {}): Promise<Row[]> {
+  if (/\.(tsv|txt)$/.test(file)) return [...parseGlueTsv(await readTextFile(file), file, limit).rows];
+  const rows: Row[] = [];
+  let number = 0;
+  for await (const line of readLines(file)) {
+    number++;
+    if (line.trim() === '') continue;
+    if (rows.length === limit) break;
+    try {
+      rows.push(parseLine(line, `${file}:${number}`));
+    } catch (error) {
+      if (!badLine) throw error;
+      badLine(error);
+    }
+  }
+  return rows;
+}
+
+export interface RowsOptions {
+  readonly limit?: number | undefined;
+  /** Told of a line that is no JSON object, which is left out then; default: it is raised. */
+  readonly badLine?: ((error: unknown) => void) | undefined;
 }
 
 /**

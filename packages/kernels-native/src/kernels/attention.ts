@@ -36,6 +36,8 @@ export interface PackedRows {
   keyRows: number;
   groups: number;
   groupRows: number;
+  /** Whether values are packed beside the keys. */
+  values: boolean;
   /** Whether products go by AMX: native/amx-attention.hpp. */
   tiled: boolean;
 }
@@ -52,9 +54,17 @@ const PASS_BYTES = 4 * 2 ** 20;
 
 export const paddedDim = (headDim: number): number => roundUp(headDim, TILE);
 
-const packedHeadBytes = ({ headDim }: AttentionDimensions, { keyRows, groupRows }: PackedRows): number =>
-  // Where tiled, keys and values in half the bytes each.
-  4 * (keyRows + groupRows) * headDim + 4 * groupRows * (paddedDim(headDim) + 2);
+/** Bytes of each packed operand of a head. */
+const packedHead = ({ headDim }: AttentionDimensions, { keyRows, groupRows, values, tiled }: PackedRows) => ({
+  packedKeys: (tiled ? 2 : 4) * keyRows * headDim,
+  packedValues: values ? (tiled ? 2 * keyRows * headDim : 4 * keyRows * paddedDim(headDim)) : 0,
+  groupKeys: 4 * groupRows * headDim,
+  groupValues: 4 * groupRows * paddedDim(headDim),
+  groupCounts: 8 * groupRows,
+});
+
+const packedHeadBytes = (p: AttentionDimensions, rows: PackedRows): number =>
+  Object.values(packedHead(p, rows)).reduce((sum, byteLength) => sum + byteLength, 0);
 
 type Heads = Pick<AttentionDimensions, 'batch' | 'heads'>;
 
@@ -110,16 +120,8 @@ export function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows
 
 export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
   const heads = passHeads(p, packedHeadBytes(p, rows));
-  const { keyRows, groupRows, tiled } = rows;
-  const keyBytes = (tiled ? 2 : 4) * heads * keyRows * p.headDim;
-  return {
-    ...(keyRows > 0 && { packedKeys: keyBytes, ...(tiled && { packedValues: keyBytes }) }),
-    ...(groupRows > 0 && {
-      groupKeys: 4 * heads * groupRows * p.headDim,
-      groupValues: 4 * heads * groupRows * paddedDim(p.headDim),
-      groupCounts: 8 * heads * groupRows,
-    }),
-  };
+  const buffers = Object.entries(packedHead(p, rows)).map(([name, byteLength]) => [name, heads * byteLength] as const);
+  return Object.fromEntries(buffers.filter(([, byteLength]) => byteLength > 0));
 }
 
 /** Scratch of a tile of queries: QueryTile of the kernels. */
@@ -129,12 +131,8 @@ export const tilePieces = ({ headDim }: AttentionDimensions): number[] => [
 ];
 
 /** Scratch for so many rows of headDim: PaddedRows of the kernels. */
-export function rowPieces(
-  p: AttentionDimensions,
-  columns: number,
-  copied = paddedDim(p.headDim) !== p.headDim,
-): number[] {
+export function rowPieces(p: AttentionDimensions, columns: number): number[] {
   const elementBytes = floatDTypeOf(p as Problem & AttentionDimensions) === 'float32' ? 4 : 2;
   const rowBytes = elementBytes * paddedDim(p.headDim);
-  return [8 * columns, rowBytes, ...(copied ? [columns * rowBytes] : [])];
+  return [8 * columns, rowBytes, ...(paddedDim(p.headDim) === p.headDim ? [] : [columns * rowBytes])];
 }

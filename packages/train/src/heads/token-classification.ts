@@ -20,7 +20,8 @@ export const tokenClassification: Head = {
     if (!(target instanceof Int32Array)) return `has the target ${describeValue(target)}; ${expected}`;
     if (target.length !== ids.length) return `has ${target.length} labels; ${expected}`;
     const wrong = target.find((label) => label >= labels.length);
-    return wrong === undefined ? undefined : `has the label ${wrong}; ${expected}`;
+    if (wrong !== undefined) return `has the label ${wrong}; ${expected}`;
+    return target.every((label) => label < 0) ? 'has no label on any token; leave it out' : undefined;
   },
   batch(examples) {
     const tokens = longest(examples);

@@ -125,13 +125,15 @@ export function attend(
   return tape.apply(problem, { ...inputs, ...lists }, shape, gradient);
 }
 
-/** A random share `rate` of the elements becomes 0, the others grow by 1 / (1 − rate). The same seed, the same elements. */
+/**
+ * A random share `rate` of the elements becomes 0, the others grow by 1 / (1 − rate). The same seed, the same elements.
+ * Takes `input` over: what was in it is not kept, since the gradient of no op that gives it to here needs it.
+ */
 export async function dropout(tape: Tape, input: Value, rate: number, seed: number): Promise<Value> {
   if (rate === 0) return input;
   const problem = { op: 'dropout', elements: elementCount(input.shape), rate } as const;
   const chosen = tape.upload(tensor(Int32Array.of(seed), [1]));
-  const { output: computed } = await tape.run(problem, { input, seed: chosen }, input.shape);
-  const output = await tape.value(computed!);
+  const output = await tape.value(await tape.overwrite(problem, 'input', await tape.float32(input), { seed: chosen }));
   tape.record(output, async (outputGradient) => {
     const { output: flowing } = await tape.run(problem, { input: outputGradient, seed: chosen });
     await tape.flow(input, flowing!);
