@@ -4,6 +4,7 @@ import { library } from '../../tooling/build/tsup.ts';
 const names = [
   'linear',
   'gradients',
+  'training',
   'growth',
   'memory',
   'event-loop',

@@ -315,21 +315,31 @@ function addRow(sum: usize, row: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(sum + i, f32x4.add(v128.load(sum + i), v128.load(row + i)));
 }
 
-/**
- * Packs the 16 queries at positions [start, end) of the query order, scaled, to [2][headDim][8] at `out`.
- */
+/** Packs the 16 queries at positions [start, end) of the query order, scaled, to [2][headDim][8] at `out`. */
 export function packQueries(args: usize, batchHead: i32, start: i32, end: i32, out: usize): void {
+  packLanes(args, <usize>load<u32>(args, QUERY), batchHead, start, end, load<f32>(args, SCALE), out);
+}
+
+/** The same for any tensor that lies like the queries. */
+export function packLanes(
+  args: usize,
+  tensor: usize,
+  batchHead: i32,
+  start: i32,
+  end: i32,
+  scale: f32,
+  out: usize,
+): void {
   const headDim = load<i32>(args, HEAD_DIM);
-  const scale = load<f32>(args, SCALE);
   const token = <usize>load<u32>(args, QUERY_TOKEN);
-  const query = queryRows(args, <usize>load<u32>(args, QUERY), batchHead);
+  const rows = queryRows(args, tensor, batchHead);
   for (let lane = 0; lane < LANES; lane += 4) {
     const position = start + lane;
     packRows4(
-      queryRow(args, batchHead, query, token, position, end),
-      queryRow(args, batchHead, query, token, position + 1, end),
-      queryRow(args, batchHead, query, token, position + 2, end),
-      queryRow(args, batchHead, query, token, position + 3, end),
+      queryRow(args, batchHead, rows, token, position, end),
+      queryRow(args, batchHead, rows, token, position + 1, end),
+      queryRow(args, batchHead, rows, token, position + 2, end),
+      queryRow(args, batchHead, rows, token, position + 3, end),
       headDim,
       out + (<usize>(lane >> 3)) * (headDim << 5) + ((lane & 4) << 2),
       32,
@@ -443,6 +453,14 @@ export function fillColumn(column: usize, value: f32): void {
   v128.store(column, x, 16);
   v128.store(column, x, 32);
   v128.store(column, x, 48);
+}
+
+// @ts-ignore: decorator
+@inline
+export function subtractColumn(column: usize, other: usize): void {
+  for (let i: usize = 0; i < COLUMN; i += 16) {
+    v128.store(column + i, f32x4.sub(v128.load(column + i), v128.load(other + i)));
+  }
 }
 
 /** Maxima that are still −∞ (nothing to attend to) become 0, so that e^(−∞ − maximum) is 0 and not NaN. */

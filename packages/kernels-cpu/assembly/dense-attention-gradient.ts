@@ -104,7 +104,7 @@ function addProducts(weights: usize, rows: i32, from: usize, panelCount: i32, la
 
 // @ts-ignore: decorator
 @inline
-function writeRow(from: usize, to: usize, bytes: usize, factor: f32): void {
+export function writeRow(from: usize, to: usize, bytes: usize, factor: f32): void {
   for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.mul(v128.load(from + i), f32x4.splat(factor)));
 }
 
@@ -126,7 +126,7 @@ export function settledLse(lse: f32): f32 {
 /** p = e^(s − lse), and ds = p · (dp − delta) in the place of dp. */
 // @ts-ignore: decorator
 @inline
-function slopes(s: usize, dp: usize, lse: v128, delta: v128): void {
+export function slopes(s: usize, dp: usize, lse: v128, delta: v128): void {
   const p = exp(f32x4.sub(v128.load(s), lse));
   v128.store(s, p);
   v128.store(dp, f32x4.mul(p, f32x4.sub(v128.load(dp), delta)));

@@ -22,11 +22,12 @@ export { slotLists, slotMembers } from './select-slots';
 export { featureBlocks, selectTopK } from './select-top-k';
 export {
   sparseGradientGroups,
-  sparseGradientKeys,
   sparseGradientLists,
-  sparseGradientQueries,
+  sparseGradientPanels,
   sparseGradientSums,
 } from './sparse-attention-gradient';
+export { sparseGradientRowKeys, sparseGradientRows } from './sparse-gradient-rows';
+export { sparseGradientTileKeys, sparseGradientTiles } from './sparse-gradient-tiles';
 export { sparseLists } from './sparse-lists';
 export { sparseTiles } from './sparse-tiles';
 export { squarePieces, squareTotal } from './sum-of-squares';

@@ -40,6 +40,7 @@ import {
   SLOTS,
   scoreRows,
   settleMaxima,
+  subtractColumn,
   TILE_QUERIES,
   VALUE,
   writeTile,
@@ -271,14 +272,6 @@ function scaleColumn(column: usize, factor: f32, term: f32): void {
   const t = f32x4.splat(term);
   for (let i: usize = 0; i < COLUMN; i += 16) {
     v128.store(column + i, f32x4.add(f32x4.mul(v128.load(column + i), f), t));
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function subtractColumn(column: usize, other: usize): void {
-  for (let i: usize = 0; i < COLUMN; i += 16) {
-    v128.store(column + i, f32x4.sub(v128.load(column + i), v128.load(other + i)));
   }
 }
 

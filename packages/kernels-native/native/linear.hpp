@@ -118,10 +118,18 @@ inline void finish(Activation activation, const typename Format::Sum* sums, int6
   }
 }
 
-/** Calls `done(row, count, sums)` for the sums of some rows after the other with a panel's columns. */
+/** Depth between prefetches: a few lines each time, so that they do not wait for one another. */
+constexpr int64_t prefetchDepth = 64;
+constexpr int64_t cacheLine = 64;
+
+/**
+ * Calls `done(row, count, sums)` for the sums of some rows after the other with a panel's columns. `following` is the panel
+ * that comes next: it is fetched meanwhile, evenly over all of these rows.
+ */
 template <typename Format, typename Done>
 FLASHMLA_INLINE void multiplyPanel(const typename Format::Unit* a, int64_t rows, const typename Format::Unit* panel,
-                                   int64_t units, Done done) {
+                                   [[maybe_unused]] const typename Format::Unit* following, int64_t units, Done done) {
+  using Unit = typename Format::Unit;
   using Sum = typename Format::Sum;
 #if defined(__AMX_TILE__)
   if constexpr (Format::perUnit > 1) {
@@ -140,11 +148,20 @@ FLASHMLA_INLINE void multiplyPanel(const typename Format::Unit* a, int64_t rows,
     return;
   }
 #endif
+  const int64_t turns = ceilDivide(rows, tileRows) * ceilDivide(units, prefetchDepth);
+  const int64_t bytes = tileColumns * units * static_cast<int64_t>(sizeof(Unit));
+  const int64_t step = roundUp(ceilDivide(bytes, most<int64_t>(turns, 1)), cacheLine);
+  int64_t fetched = 0;
   eachTile<tileRows>(rows, [&](int64_t row, auto tile) {
     constexpr int count = decltype(tile)::of;
     Sum sums[count][tileVectors] = {};
-    multiply<Format>(RowMajor<typename Format::Unit>{a + row * units, units},
-                     Panel<tileColumns, typename Format::Unit>{panel}, units, sums);
+    for (int64_t depth = 0; depth < units; depth += prefetchDepth) {
+      for (const int64_t until = least(fetched + step, bytes); fetched < until; fetched += cacheLine) {
+        __builtin_prefetch(reinterpret_cast<const char*>(following) + fetched, 0, 2);
+      }
+      multiply<Format>(RowMajor<Unit>{a + row * units + depth, units},
+                       Panel<tileColumns, Unit>{panel + depth * tileColumns}, least(prefetchDepth, units - depth), sums);
+    }
     done(row, count, &sums[0][0]);
   });
 }
@@ -177,7 +194,8 @@ FLASHMLA_INLINE void multiplyTask(const LinearSizes& sizes, const typename Forma
 #endif
   for (int64_t column = firstColumn; column < lastColumn; column += tileColumns) {
     const int64_t width = least<int64_t>(tileColumns, lastColumn - column);
-    multiplyPanel<Format>(input + firstRow * units, rowCount, weight + column * units, units,
+    const int64_t following = column + tileColumns < sizes.outFeatures ? column + tileColumns : column;
+    multiplyPanel<Format>(input + firstRow * units, rowCount, weight + column * units, weight + following * units, units,
                           [&](int64_t row, int64_t count, const typename Format::Sum* sums) {
                             done(firstRow + row, column, count, width, sums);
                           });

@@ -18,7 +18,7 @@ interface FreeBlock extends Block {
 }
 
 const alignment = 64;
-/** Free bytes that are kept in any case; beyond, no more than what is in use. */
+/** Free bytes that are kept in any case; beyond, no more than the most that was in use since some were last given back. */
 const leastKeptBytes = 256 * 2 ** 20;
 
 export class NativeMemory {
@@ -31,6 +31,8 @@ export class NativeMemory {
   #freeBytes = 0;
   #usedBytes = 0;
   #peakBytes = 0;
+  /** The most in use since the last trim: the next run takes as much, and should not fault it in again. */
+  #highBytes = 0;
 
   constructor(addon: Pick<Addon, 'allocate' | 'free'>, limitBytes: number, completed: () => number) {
     this.#addon = addon;
@@ -61,6 +63,7 @@ export class NativeMemory {
     if (!block) return undefined;
     this.#usedBytes += block.byteLength;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
+    this.#highBytes = Math.max(this.#highBytes, this.#usedBytes);
     return block;
   }
 
@@ -71,7 +74,7 @@ export class NativeMemory {
     const same = this.#free.get(byteLength);
     if (same) same.push({ address, byteLength, busyUntil });
     else this.#free.set(byteLength, [{ address, byteLength, busyUntil }]);
-    if (this.#freeBytes > Math.max(leastKeptBytes, this.#usedBytes)) this.#trim();
+    if (this.#freeBytes > Math.max(leastKeptBytes, this.#highBytes)) this.#trim();
   }
 
   /** Gives back to the system what is free and quiet. */
@@ -101,6 +104,7 @@ export class NativeMemory {
   }
 
   #trim(): void {
+    this.#highBytes = this.#usedBytes;
     const completed = this.#completed();
     for (const [byteLength, blocks] of this.#free) {
       const busy = blocks.filter(({ busyUntil }) => busyUntil > completed);

@@ -6,9 +6,14 @@ import { type Format, formatSuffix, packedBytes, packStep, readsRowsInPlace, uni
 import { tileColumns } from './tile.ts';
 
 const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
-/** Columns of a task at most, in panels, and rows: what fits best is a matter of the caches. */
-const MOST_PANELS = 8;
-const MOST_ROWS = 96;
+/**
+ * Columns of a task at most, in panels, and rows: what fits best is a matter of the caches. In float32 the weight is what
+ * comes from far: the more rows a task has, the more often it is used.
+ */
+const WIDE = { mostPanels: 4, mostRows: 576 };
+const NARROW = { mostPanels: 8, mostRows: 96 };
+/** Rows of a task are a multiple of this where there are more tasks: whole register tiles of every architecture. */
+const ROW_STEP = 96;
 /** Tasks a thread should get, so that the last ones end together. */
 const TASKS_PER_THREAD = 4;
 /** Rows of a task of packRows. */
@@ -23,13 +28,15 @@ const formatOf = (problem: LinearProblem): Format => ({
 export function productStep(
   kernel: string,
   operands: readonly Argument[],
-  { rows, inFeatures, outFeatures, activation }: Omit<LinearProblem, 'op' | 'bias'>,
+  { rows, inFeatures, outFeatures, activation, dtype, quantization }: Omit<LinearProblem, 'op' | 'bias'>,
   traits: Traits,
 ): Step {
+  const { mostPanels, mostRows } = quantization || dtype === 'bfloat16' ? NARROW : WIDE;
   const columns = tileColumns(traits);
-  const rowBlock = Math.min(MOST_ROWS, Math.max(1, rows));
+  const evenRows = ceilDivide(rows, Math.max(1, ceilDivide(rows, mostRows)));
+  const rowBlock = Math.max(1, Math.min(rows, roundUp(evenRows, ROW_STEP)));
   const rowBlocks = ceilDivide(rows, rowBlock);
-  let panels = Math.min(MOST_PANELS, ceilDivide(outFeatures, columns));
+  let panels = Math.min(mostPanels, ceilDivide(outFeatures, columns));
   const wanted = TASKS_PER_THREAD * traits.threads;
   while (panels > 1 && rowBlocks * ceilDivide(outFeatures, panels * columns) < wanted) panels = ceilDivide(panels, 2);
   const columnBlock = panels * columns;
