@@ -15,9 +15,10 @@ const budgets = {
   '@flashmla/kernels-native': 12,
   '@flashmla/backend': 11,
   '@flashmla/evaluation': 7,
-  '@flashmla/gating': 22,
+  '@flashmla/gating': 27,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 25,
+  '@flashmla/train': 20,
   '@flashmla/model-sentiment': 1,
 };
 

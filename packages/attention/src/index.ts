@@ -13,6 +13,6 @@ export type {
   ForwardOptions,
   Projection,
 } from './module.ts';
-export { selectionInputs, sparseProblem } from './selection-inputs.ts';
 export type { AttentionModuleOptions } from './projected-attention.ts';
+export { selectionInputs, sparseProblem } from './selection-inputs.ts';
 export type { AttentionKind, AttentionStatistics, CallStatistics } from './statistics.ts';

@@ -6,6 +6,7 @@ import {
   FlashMLAError,
   type OpenOptions,
   type Precision,
+  type Problem,
   whoComputesIn,
 } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
@@ -20,13 +21,15 @@ export type Usable = Required<Candidate>;
 export class Search {
   readonly openOptions: OpenOptions;
   readonly #dtype: Precision;
+  readonly #problems: readonly Problem[];
   readonly #reports = new Map<BackendName, BackendReport>();
   readonly #errors: unknown[] = [];
 
-  /** @param dtype what does not compute in it is passed over */
-  constructor(openOptions: OpenOptions, dtype: Precision) {
+  /** @param dtype what does not compute in it is passed over, and so is what refuses one of `problems` */
+  constructor(openOptions: OpenOptions, dtype: Precision, problems: readonly Problem[]) {
     this.openOptions = openOptions;
     this.#dtype = dtype;
+    this.#problems = problems;
   }
 
   get reports(): readonly BackendReport[] {
@@ -56,13 +59,25 @@ export class Search {
       const backend = await provider.open(this.openOptions);
       if (signal?.aborted) await backend.dispose();
       signal?.throwIfAborted();
-      return backend;
+      return await this.unlessRefused(backend);
     } catch (error) {
       signal?.throwIfAborted();
       if (isRefusedArgument(error)) throw error;
       this.passOver(report.name, `could not be opened: ${messageOf(error)}`, error);
       return undefined;
     }
+  }
+
+  /** An open backend; disposed, passed over and undefined where it refuses one of the problems. */
+  async unlessRefused(backend: Backend): Promise<Backend | undefined> {
+    for (const problem of this.#problems) {
+      const support = backend.supports(problem);
+      if (support.supported) continue;
+      await backend.dispose();
+      this.passOver(backend.name, `${support.reason}; ${support.advice}`);
+      return undefined;
+    }
+    return backend;
   }
 
   /** @param error what was raised, where it is known: of what was kept from an earlier process only the reason is */

@@ -1,6 +1,6 @@
 // Opening the best backend: the one that is asked for, or else the fastest, as it was measured on this device.
 
-import { type Backend, describeValue, FlashMLAError, type Precision } from '@flashmla/tensor';
+import { type Backend, describeValue, FlashMLAError, type Precision, type Problem } from '@flashmla/tensor';
 import type { BackendEntry } from './backends.ts';
 import { checkDType } from './check-dtype.ts';
 import { remember } from './explain.ts';
@@ -17,6 +17,8 @@ export interface SelectOptions extends Preference {
   threads?: number;
   /** What is to be computed in: a backend that can't is passed over, unless it is required. Default 'float32'. */
   dtype?: Precision;
+  /** What it must compute, such as `trainingProblems` of @flashmla/train: who refuses one is passed over, unless required. */
+  problems?: readonly Problem[];
   /** Length of the inputs to come: a GPU often wins only on long ones. Default 512. */
   tokens?: number;
 }
@@ -36,7 +38,7 @@ export async function selectFrom(
 }
 
 async function open(entries: readonly BackendEntry[], options: SelectOptions, kept: Measurements): Promise<Backend> {
-  const { require, prefer = [], threads, signal, dtype = 'float32' } = options;
+  const { require, prefer = [], threads, signal, dtype = 'float32', problems = [] } = options;
   checkDType(dtype);
   checkPreference(
     entries.map(({ name }) => name),
@@ -44,7 +46,11 @@ async function open(entries: readonly BackendEntry[], options: SelectOptions, ke
   );
   const tokens = sizeOf(options.tokens);
   const openOptions = { ...(threads !== undefined && { threads }), ...(signal && { signal }) };
-  const search = new Search(openOptions, require === undefined ? dtype : 'float32');
+  // What is required is taken as it is: who asked for it is told by whatever it refuses.
+  const search = new Search(
+    openOptions,
+    ...(require === undefined ? ([dtype, problems] as const) : (['float32', []] as const)),
+  );
 
   const how = require === undefined ? 'preferred' : 'required';
   for (const name of require === undefined ? prefer : [require]) {
@@ -70,16 +76,19 @@ async function fastest(
   kept: Measurements,
 ): Promise<Backend> {
   const { signal } = search.openOptions;
-  const { outcomes, winner, errors } = await rank(candidates, tokens, search.openOptions, kept);
-  if (signal?.aborted) await winner?.dispose();
+  const { outcomes, winner: first, errors } = await rank(candidates, tokens, search.openOptions, kept);
+  if (signal?.aborted) await first?.dispose();
   signal?.throwIfAborted();
+  const winner = first && (await search.unlessRefused(first));
   for (const outcome of outcomes) {
     if (!('failure' in outcome)) continue;
     search.passOver(outcome.name, `failed when it was measured: ${outcome.failure}`, errors.get(outcome.name));
   }
   let backend = winner;
   for (const name of backend ? [] : fastestFirst(outcomes)) {
-    backend ??= await search.open(candidates.find(({ report }) => report.name === name)!);
+    if (!backend && name !== first?.name) {
+      backend = await search.open(candidates.find(({ report }) => report.name === name)!);
+    }
   }
   if (!backend) throw search.failure(undefined);
   return remember(backend, { how: 'measured', reports: search.reports, tokens, outcomes });

@@ -1,10 +1,10 @@
 import { type Backend, FlashMLAError } from '@flashmla/tensor';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BackendEntry } from '../src/backends.ts';
 import { explain, selectBackend } from '../src/index.ts';
 import { Measurements } from '../src/measured.ts';
 import { type SelectOptions, selectFrom } from '../src/select.ts';
-import { entry, fakeBackend, missing } from './fakes.ts';
+import { entry, fakeBackend, missing, useFakeClock } from './fakes.ts';
 
 /** As in a new process, on a device on which nothing was measured yet. */
 const select = (entries: readonly BackendEntry[], options?: SelectOptions) =>
@@ -53,6 +53,28 @@ describe('selectBackend', () => {
     expect(error.message).toContain('cpu: does not compute in float16');
     const unknown = await failureOf(select([entry('cpu')], { dtype: 'float8' as never }));
     expect(unknown.code).toBe('unsupported');
+  });
+
+  it('passes over what refuses a problem, unless it is required', async () => {
+    const problems = [{ op: 'add', elements: 1 }] as const;
+    const refusing = {
+      ...fakeBackend('webgpu'),
+      supports: () => ({ supported: false, reason: 'no add', advice: 'add' }),
+    };
+    const adding = { ...fakeBackend('cpu', undefined, { opMs: 2 }), supports: () => ({ supported: true }) };
+    const entries = (backend: object, other: object) => [
+      entry('webgpu', { open: async () => backend as Backend }),
+      entry('cpu', { open: async () => other as Backend }),
+    ];
+    const [first, second] = entries(refusing, adding) as [BackendEntry, BackendEntry];
+    const preferred = await select([first, second], { prefer: ['webgpu'], problems });
+    expect(explain(preferred)).toContain('webgpu (no add; add)');
+    useFakeClock();
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect((await select([first, second])).name).toBe('webgpu');
+    expect((await select([first, second], { problems })).name).toBe('cpu');
+    expect((await select([first, second], { require: 'webgpu', problems })).name).toBe('webgpu');
+    expect((await failureOf(select([first], { problems }))).message).toContain('webgpu: no add; add');
   });
 
   it('goes on to the next when opening fails', async () => {

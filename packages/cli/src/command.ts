@@ -10,13 +10,19 @@ export interface Option {
   /** What stands for the value in the help, e.g. 'DIR'; flags have none. */
   readonly value?: string;
   readonly description: string;
+  /** Whether it may be given several times; its value is the list of all then. */
+  readonly multiple?: true;
 }
 
 export type Options = Readonly<Record<string, Option>>;
 
 /** What was given, by option; texts are not parsed yet. */
 export type Values<Declared extends Options> = {
-  readonly [Name in keyof Declared]?: Declared[Name]['type'] extends 'boolean' ? boolean : string;
+  readonly [Name in keyof Declared]?: Declared[Name]['type'] extends 'boolean'
+    ? boolean
+    : Declared[Name] extends { readonly multiple: true }
+      ? readonly string[]
+      : string;
 };
 
 export interface Context {
@@ -71,7 +77,9 @@ export function parseCommandLine({ name, options, subjects = [] }: Command, args
     .join(', ');
   const { values, tokens } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(Object.entries(known).map(([option, { type }]) => [option, { type }])),
+    options: Object.fromEntries(
+      Object.entries(known).map(([option, { type, multiple = false }]) => [option, { type, multiple }]),
+    ),
     strict: false,
     tokens: true,
   });
@@ -102,7 +110,8 @@ export function parseCommandLine({ name, options, subjects = [] }: Command, args
     if (option.type === 'boolean' && value !== undefined) {
       throw badInput(`${name} was given --${token.name} with the value '${value}'; expected --${token.name} alone.`);
     }
-    if (seen.has(token.name)) throw badInput(`${name} was given --${token.name} twice; give it once.`);
+    if (seen.has(token.name) && !option.multiple)
+      throw badInput(`${name} was given --${token.name} twice; give it once.`);
     seen.add(token.name);
   }
   if (subject === '' && subjects.length > 0) throw wrongSubject(name, subjects, 'nothing');

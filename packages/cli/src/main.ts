@@ -11,11 +11,25 @@ import { plan } from './commands/plan.ts';
 import { profile } from './commands/profile.ts';
 import { run } from './commands/run.ts';
 import { scoreSquad } from './commands/score-squad.ts';
+import { train } from './commands/train.ts';
+import { trainTokenizer } from './commands/train-tokenizer.ts';
 import { tune } from './commands/tune.ts';
 import { badInput, errorLine } from './errors.ts';
 import { ProgressLine } from './progress.ts';
 
-const commands: readonly Command[] = [doctor, run, evaluate, scoreSquad, bench, plan, profile, tune, calibrate];
+const commands: readonly Command[] = [
+  doctor,
+  run,
+  evaluate,
+  scoreSquad,
+  bench,
+  plan,
+  profile,
+  tune,
+  calibrate,
+  train,
+  trainTokenizer,
+];
 
 /** What Ctrl-C ends with: 128 + the number of SIGINT. */
 export const interrupted = 130;

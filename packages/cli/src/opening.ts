@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { selectBackend } from '@flashmla/backend';
 import { type EncoderModel, loadModel } from '@flashmla/model-swap';
-import type { Backend } from '@flashmla/tensor';
+import type { Backend, Problem } from '@flashmla/tensor';
 import type { Context } from './command.ts';
 import { badInput } from './errors.ts';
 import { parseBackend, parseDType, parseWhole } from './options.ts';
@@ -19,11 +19,13 @@ export async function withBackend<Result>(
   values: BackendValues,
   { signal }: Context,
   use: (backend: Backend) => Promise<Result>,
+  /** What it has to compute, where it is not named. */
+  problems: readonly Problem[] = [],
 ): Promise<Result> {
   const require = parseBackend(values.backend);
   const threads = parseWhole('threads', values.threads, 1);
   const backend = await selectBackend({
-    signal,
+    ...{ signal, problems },
     dtype: parseDType(values.dtype),
     ...(require !== undefined && { require }),
     ...(threads !== undefined && { threads }),

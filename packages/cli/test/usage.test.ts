@@ -8,7 +8,7 @@ describe('flashmla', slow, () => {
     for (const args of [[], ['--help']]) {
       const { code, stdout } = await flashmla(...args);
       expect(code).toBe(0);
-      for (const name of ['doctor', 'run', 'eval', 'score-squad', 'bench', 'plan', 'profile'])
+      for (const name of ['doctor', 'run', 'eval', 'score-squad', 'bench', 'plan', 'profile', 'train-tokenizer'])
         expect(stdout).toContain(`flashmla ${name}`);
     }
     const { code, stdout } = await flashmla('run', '--text', '--help');

@@ -3,7 +3,7 @@
 export { type Dataset, type DatasetOptions, datasetOf, type Example } from './datasets/dataset.ts';
 export { type GlueRows, parseGlueTsv } from './datasets/glue-tsv.ts';
 export { parseJsonl } from './datasets/jsonl.ts';
-export { readDataset, readTexts } from './datasets/read.ts';
+export { type RowsOptions, readDataset, readRows, readTexts, streamTexts } from './datasets/read.ts';
 export type { Row, Texts } from './datasets/row.ts';
 export { readTextFile } from './files.ts';
 export { accuracy } from './metrics/accuracy.ts';
@@ -13,6 +13,13 @@ export { matthews } from './metrics/matthews.ts';
 export { pearson } from './metrics/pearson.ts';
 export { spearman } from './metrics/spearman.ts';
 export { measure, predictor } from './predict.ts';
+export {
+  type AssociativeRecall,
+  type AssociativeRecallOptions,
+  associativeRecall,
+  type RecallExample,
+  shareInWindow,
+} from './recall/associative-recall.ts';
 export { type Question, readSquadPredictions, readSquadQuestions } from './squad/questions.ts';
 export { type SquadScores, scoreSquad } from './squad/score.ts';
 export { type Task, type TaskName, taskNames, tasks } from './tasks.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readDataset, readTexts, type TaskName, tasks } from '../src/index.ts';
+import { readDataset, readRows, readTexts, streamTexts, type TaskName, tasks } from '../src/index.ts';
 import { folderOf } from './folder.ts';
 
 const lines = (...all: readonly string[]) => `${all.join('\n')}\n`;
@@ -192,6 +192,88 @@ describe('readDataset, GLUE as it is downloaded', () => {
     });
     await expect(readDataset(await folderOf({}))).rejects.toThrow(/has none of dev\.tsv, msr_paraphrase_test\.txt/);
     await expect(readDataset(`${folder}/none`)).rejects.toThrow(/none can't be read: there is no such file/);
+  });
+});
+
+describe('streamTexts', () => {
+  async function all(name: string, text: string | Uint8Array) {
+    const folder = await folderOf({ [name]: text });
+    const texts = [];
+    for await (const one of streamTexts(join(folder, name))) texts.push(one);
+    return texts;
+  }
+
+  it('gives the rows of JSONL, and the lines of a .txt file, without empty ones', async () => {
+    expect(await all('x.jsonl', '{"text":"x","label":1}\n\n{"a":"y","b":"z"}')).toEqual(['x', ['y', 'z']]);
+    expect(await all('x.txt', 'x\n \n{"a":1}\n')).toEqual(['x', '{"a":1}']);
+  });
+
+  it('reads lines that are longer than what is read at once, cut within a character', async () => {
+    const texts = ['é'.repeat(100_000), `x${'é'.repeat(200_000)}`, 'end'];
+    expect(await all('x.txt', texts.join('\n'))).toEqual(texts);
+    expect(await all('x.txt', `${texts.join('\n')}\n`)).toEqual(texts);
+  });
+
+  it('reads no more than it is asked for', async () => {
+    const folder = await folderOf({ 'x.jsonl': `{"text":"x"}\n${' \n'.repeat(100_000)}no JSON\n` });
+    const texts = streamTexts(join(folder, 'x.jsonl'));
+    expect(await texts.next()).toEqual({ value: 'x', done: false });
+    expect(await texts.return()).toEqual({ value: undefined, done: true });
+  });
+
+  it.each([
+    ['a row that is no JSON', 'x.jsonl', '{"text":"x"}\n\nx\n', /x\.jsonl:3 is not JSON/],
+    ['a row without a text', 'x.jsonl', '{"text":"x"}\n{"label":1}\n', /x\.jsonl:2 has no text \(its fields: label\)/],
+    ['a file without texts', 'x.jsonl', '\n\n', /x\.jsonl has no texts; expected one JSON object a line/],
+    ['an empty .txt file', 'x.txt', '', /x\.txt has no texts; expected one a line/],
+    ['no UTF-8', 'x.txt', new Uint8Array([0x61, 0xff, 0x0a]), /x\.txt can't be read: it is not UTF-8/],
+    ['half a character at the end', 'x.txt', new Uint8Array([0x61, 0x0a, 0xc3]), /can't be read: it is not UTF-8/],
+  ])('fails for %s', async (_, name, text, message) => {
+    await expect(all(name, text)).rejects.toMatchObject({
+      code: 'invalid-file',
+      message: expect.stringMatching(message),
+    });
+    await expect(streamTexts('/no/such/file.txt').next()).rejects.toThrow(/there is no such file/);
+  });
+});
+
+describe('readRows', () => {
+  const names = ['none', 'place'];
+
+  it('gives rows to be read field by field, the first ones', async () => {
+    const rows = [{ text: 'x', label: 'place' }, { tokens: ['in', 'Rome'], labels: [0, 'place'] }, { text: 'y' }];
+    const folder = await folderOf({ 'rows.jsonl': `\n${json(...rows)}` });
+    const [first, second, ...others] = await readRows(join(folder, 'rows.jsonl'), { limit: 2 });
+    expect([first!.text(), first!.label(names)]).toEqual(['x', 1]);
+    expect(second!.words(names)).toEqual({ words: ['in', 'Rome'], labels: [0, 1] });
+    expect(others).toEqual([]);
+    const tsv = await folderOf({ 'train.tsv': lines(row('sentence', 'label'), row('fine', '1')) });
+    expect((await readRows(join(tsv, 'train.tsv'))).map((one) => one.text())).toEqual(['fine']);
+  });
+
+  it.each([
+    ['no words', { text: 'x', label: 0 }, /rows\.jsonl:1 has no labelled words \(its fields: text; label\)/],
+    ['too few labels', { tokens: ['a', 'b'], labels: [0] }, /tokens, a list of 2; labels, a list of 1/],
+    ['a word that is none', { tokens: [7], labels: [0] }, /has no labelled words/],
+    [
+      'a label that is none',
+      { tokens: ['a'], labels: ['x'] },
+      /rows\.jsonl:1: label is "x"; expected one of 0 'none', 1 /,
+    ],
+  ])('says where a row has %s', async (_, bad, message) => {
+    const folder = await folderOf({ 'rows.jsonl': json(bad) });
+    const [found] = await readRows(join(folder, 'rows.jsonl'));
+    expect(() => found!.words(names)).toThrow(message);
+  });
+
+  it('raises for a line that is no row, or tells of it and goes on', async () => {
+    const folder = await folderOf({ 'rows.jsonl': lines('{"text":"x"}', 'x', '[]', '{"text":"y"}') });
+    const file = join(folder, 'rows.jsonl');
+    await expect(readRows(file)).rejects.toThrow(/rows\.jsonl:2 is not JSON/);
+    const told: unknown[] = [];
+    const rows = await readRows(file, { badLine: (error) => told.push(error) });
+    expect(rows.map((one) => one.text())).toEqual(['x', 'y']);
+    expect(told.map(String)).toEqual([expect.stringContaining(':2 is not'), expect.stringContaining(':3 is []')]);
   });
 });
 

@@ -39,7 +39,8 @@ const singleLevelBlocks = 4096;
  * tokens of two novels, 8 dimensions, k = 64, the worse of logits × 1 and × 3.)
  */
 const candidatesPerSlot = 8;
-const fewestCandidates = 256;
+/** One key of many, like no other, is found through the mean of its group: of associative recall's 98.5 % with 256, 99.8 %. */
+const fewestCandidates = 512;
 
 /** Slots that k of so many tokens fill: as lists k; as blocks ⌊k/16⌋, at least one, and all where k is all tokens. */
 export function slotsFor(shape: ContentShape, k: number, keys = Number.POSITIVE_INFINITY): number {

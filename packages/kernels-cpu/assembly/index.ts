@@ -16,6 +16,7 @@ export { gateProjection } from './gate-projection';
 export { layerNorm } from './layer-norm';
 export { layerNormGradient, layerNormSums } from './layer-norm-gradient';
 export { linear, packWeight } from './linear';
+export { linearInt8, quantizeRows, quantizeWeight } from './linear-int8';
 export { activationGradient, packPanels, rowSums, transpose } from './linear-gradient';
 export { slotLists, slotMembers } from './select-slots';
 export { featureBlocks, selectTopK } from './select-top-k';

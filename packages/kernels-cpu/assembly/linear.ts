@@ -22,10 +22,54 @@ function activate(x: v128, activation: i32): v128 {
   return f32x4.max(x, f32x4.splat(0));
 }
 
+/** Rows of the tile that begins where `left` rows are left. */
 // @ts-ignore: decorator
 @inline
-function tileHeight(rowTile: i32, left: i32): i32 {
+export function tileHeight(rowTile: i32, left: i32): i32 {
   return left > 4 ? rowTile : 4;
+}
+
+/**
+ * Brings the first `left` rows and `width` columns of a tile to the output: activation(cell + bias), or activation(cell +
+ * output) where the output has a part of the sum already.
+ *
+ * @param cell [left][8] f32
+ * @param edge 32 bytes of scratch
+ */
+export function storeTile(
+  cell: usize,
+  left: i32,
+  width: i32,
+  to: usize,
+  strideOut: usize,
+  bias0: v128,
+  bias1: v128,
+  accumulate: bool,
+  activation: i32,
+  edge: usize,
+): void {
+  for (let r = 0; r < left; r++) {
+    if (width == 8) {
+      const base0 = accumulate ? v128.load(to) : bias0;
+      const base1 = accumulate ? v128.load(to, 16) : bias1;
+      v128.store(to, activate(f32x4.add(v128.load(cell), base0), activation));
+      v128.store(to, activate(f32x4.add(v128.load(cell, 16), base1), activation), 16);
+    } else {
+      // The last columns of an output whose width is no multiple of 8.
+      let base0 = bias0;
+      let base1 = bias1;
+      if (accumulate) {
+        memory.copy(edge, to, width << 2);
+        base0 = v128.load(edge);
+        base1 = v128.load(edge, 16);
+      }
+      v128.store(edge, activate(f32x4.add(v128.load(cell), base0), activation));
+      v128.store(edge, activate(f32x4.add(v128.load(cell, 16), base1), activation), 16);
+      memory.copy(to, edge, width << 2);
+    }
+    cell += 32;
+    to += strideOut;
+  }
 }
 
 /**
@@ -95,30 +139,8 @@ export function linear(args: usize, task: i32, scratch: usize): void {
         if (height == 6) tile6x8(a, panel, depth, cell);
         else tile4x8(a, 16, panel, depth, cell, 32, false);
         const left = min(height, rowEnd - row);
-        let from = cell;
-        let to = output + (<usize>row) * strideOut + columnBytes;
-        for (let r = 0; r < left; r++) {
-          if (width == 8) {
-            const base0 = first ? bias0 : v128.load(to);
-            const base1 = first ? bias1 : v128.load(to, 16);
-            v128.store(to, activate(f32x4.add(v128.load(from), base0), finish));
-            v128.store(to, activate(f32x4.add(v128.load(from, 16), base1), finish), 16);
-          } else {
-            // The last columns of an output whose width is no multiple of 8.
-            let base0 = bias0;
-            let base1 = bias1;
-            if (!first) {
-              memory.copy(edge, to, width << 2);
-              base0 = v128.load(edge);
-              base1 = v128.load(edge, 16);
-            }
-            v128.store(edge, activate(f32x4.add(v128.load(from), base0), finish));
-            v128.store(edge, activate(f32x4.add(v128.load(from, 16), base1), finish), 16);
-            memory.copy(to, edge, width << 2);
-          }
-          from += 32;
-          to += strideOut;
-        }
+        const to = output + (<usize>row) * strideOut + columnBytes;
+        storeTile(cell, left, width, to, strideOut, bias0, bias1, !first, finish, edge);
       }
     }
   }

@@ -1,6 +1,7 @@
-// The register tile all matrix work is made of: 4 rows × 8 columns of f32 in eight v128 accumulators.
+// The register tile all matrix work is made of: 4 rows × 8 columns of sums in eight v128 accumulators.
 //
 // c[4][8] (+)= Σ_k a[k][4]ᵀ · b[k][8]: both operands are read depth-major ("packed"), so that one pointer each is enough.
+// An element of either is a *unit* of 32 bits: one f32, or along the depth two i16 or four i8, whose sums are i32 (T).
 // What was tried on a Zen 3 core under V8 11.3 (768³, one thread, GFLOP/s, SIMD128 | relaxed):
 //   this loop, four exits              42 | 50
 //   one exit                           36 | 50    V8 checks for interrupts once a loop, here once in four steps
@@ -19,12 +20,24 @@
 import { madd } from './lanes';
 
 /**
- * @param a [depth][4] f32, rows `strideA` bytes apart
- * @param b [depth][8] f32, rows 32 bytes apart; depth ≥ 1
- * @param c [4][8] f32, rows `strideC` bytes apart
+ * sum + a · b, unit by unit. Of i8, b may be all of −128 … 127; more than seven bits of a are what the engine makes of them
+ * (linear-int8.ts).
+ */
+// @ts-ignore: decorator
+@inline
+function multiplyAdd<T>(a: v128, b: v128, sum: v128): v128 {
+  if (isFloat<T>()) return madd(a, b, sum);
+  if (sizeof<T>() == 2) return i32x4.add(sum, i32x4.dot_i16x8_s(a, b));
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(b, a, sum);
+}
+
+/**
+ * @param a [depth][4] units, rows `strideA` bytes apart
+ * @param b [depth][8] units, rows 32 bytes apart; depth ≥ 1
+ * @param c [4][8] f32 or i32, rows `strideC` bytes apart
  * @param accumulate whether c is added to, else overwritten
  */
-export function tile4x8(
+export function tile4x8<T = f32>(
   a: usize,
   strideA: usize,
   b: usize,
@@ -60,17 +73,17 @@ export function tile4x8(
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     a += strideA;
     b += 32;
     if (b >= end) break;
@@ -78,17 +91,17 @@ export function tile4x8(
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     a += strideA;
     b += 32;
     if (b >= end) break;
@@ -96,17 +109,17 @@ export function tile4x8(
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     a += strideA;
     b += 32;
     if (b >= end) break;
@@ -114,17 +127,17 @@ export function tile4x8(
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     a += strideA;
     b += 32;
     if (b >= end) break;
@@ -142,11 +155,11 @@ export function tile4x8(
 /**
  * Six rows: c[6][8] = Σ_k a[k][6]ᵀ · b[k][8].
  *
- * @param a [depth][6] f32, dense
- * @param b [depth][8] f32, dense; depth ≥ 1
- * @param c [6][8] f32, dense
+ * @param a [depth][6] units, dense
+ * @param b [depth][8] units, dense; depth ≥ 1
+ * @param c [6][8] f32 or i32, dense
  */
-export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
+export function tile6x8<T = f32>(a: usize, b: usize, depth: i32, c: usize): void {
   let s00 = f32x4.splat(0);
   let s01 = s00;
   let s10 = s00;
@@ -165,23 +178,23 @@ export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     x = v128.load32_splat(a, 16);
-    s40 = madd(x, b0, s40);
-    s41 = madd(x, b1, s41);
+    s40 = multiplyAdd<T>(x, b0, s40);
+    s41 = multiplyAdd<T>(x, b1, s41);
     x = v128.load32_splat(a, 20);
-    s50 = madd(x, b0, s50);
-    s51 = madd(x, b1, s51);
+    s50 = multiplyAdd<T>(x, b0, s50);
+    s51 = multiplyAdd<T>(x, b1, s51);
     a += 24;
     b += 32;
     if (b >= end) break;
@@ -189,23 +202,23 @@ export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     x = v128.load32_splat(a, 16);
-    s40 = madd(x, b0, s40);
-    s41 = madd(x, b1, s41);
+    s40 = multiplyAdd<T>(x, b0, s40);
+    s41 = multiplyAdd<T>(x, b1, s41);
     x = v128.load32_splat(a, 20);
-    s50 = madd(x, b0, s50);
-    s51 = madd(x, b1, s51);
+    s50 = multiplyAdd<T>(x, b0, s50);
+    s51 = multiplyAdd<T>(x, b1, s51);
     a += 24;
     b += 32;
     if (b >= end) break;
@@ -213,23 +226,23 @@ export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     x = v128.load32_splat(a, 16);
-    s40 = madd(x, b0, s40);
-    s41 = madd(x, b1, s41);
+    s40 = multiplyAdd<T>(x, b0, s40);
+    s41 = multiplyAdd<T>(x, b1, s41);
     x = v128.load32_splat(a, 20);
-    s50 = madd(x, b0, s50);
-    s51 = madd(x, b1, s51);
+    s50 = multiplyAdd<T>(x, b0, s50);
+    s51 = multiplyAdd<T>(x, b1, s51);
     a += 24;
     b += 32;
     if (b >= end) break;
@@ -237,23 +250,23 @@ export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
     b0 = v128.load(b);
     b1 = v128.load(b, 16);
     x = v128.load32_splat(a);
-    s00 = madd(x, b0, s00);
-    s01 = madd(x, b1, s01);
+    s00 = multiplyAdd<T>(x, b0, s00);
+    s01 = multiplyAdd<T>(x, b1, s01);
     x = v128.load32_splat(a, 4);
-    s10 = madd(x, b0, s10);
-    s11 = madd(x, b1, s11);
+    s10 = multiplyAdd<T>(x, b0, s10);
+    s11 = multiplyAdd<T>(x, b1, s11);
     x = v128.load32_splat(a, 8);
-    s20 = madd(x, b0, s20);
-    s21 = madd(x, b1, s21);
+    s20 = multiplyAdd<T>(x, b0, s20);
+    s21 = multiplyAdd<T>(x, b1, s21);
     x = v128.load32_splat(a, 12);
-    s30 = madd(x, b0, s30);
-    s31 = madd(x, b1, s31);
+    s30 = multiplyAdd<T>(x, b0, s30);
+    s31 = multiplyAdd<T>(x, b1, s31);
     x = v128.load32_splat(a, 16);
-    s40 = madd(x, b0, s40);
-    s41 = madd(x, b1, s41);
+    s40 = multiplyAdd<T>(x, b0, s40);
+    s41 = multiplyAdd<T>(x, b1, s41);
     x = v128.load32_splat(a, 20);
-    s50 = madd(x, b0, s50);
-    s51 = madd(x, b1, s51);
+    s50 = multiplyAdd<T>(x, b0, s50);
+    s51 = multiplyAdd<T>(x, b1, s51);
     a += 24;
     b += 32;
     if (b >= end) break;
@@ -273,7 +286,7 @@ export function tile6x8(a: usize, b: usize, depth: i32, c: usize): void {
 }
 
 /**
- * The same, with b in pieces: segment s is `rows` rows at byte offset `offset` of `b`; a runs on from piece to piece.
+ * Rows of f32 once more, with b in pieces: segment s is `rows` rows at byte offset `offset` of `b`; a runs on from piece to piece.
  *
  * @param segments count × { offset: u32, rows: i32 }, rows ≥ 1
  */

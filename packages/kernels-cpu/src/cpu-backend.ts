@@ -24,6 +24,7 @@ import {
   Profiler,
   type Program,
   problemKey,
+  type Quantization,
   Recent,
   type Support,
   type Tensor,
@@ -37,9 +38,9 @@ import { CpuRecording, RecordedOp } from './cpu-recording.ts';
 import { CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal, variantsOf } from './kernels/index.ts';
-import { packedElements, packStep } from './kernels/linear.ts';
-import { type CpuPlan, type RowTile, roundUp, type Step, updated } from './plan.ts';
+import { type CpuPlan, roundUp, type Step, type Traits, updated } from './plan.ts';
 import { HEAP_START } from './protocol.ts';
+import { type Format, type Matrix, packedBytes, packStep, packThreadBytes, unpack } from './weights.ts';
 
 interface CpuProgram extends Program {
   readonly plan: CpuPlan;
@@ -51,16 +52,16 @@ export class CpuBackend implements Backend {
   readonly name = 'cpu';
   readonly device: DeviceInfo;
   readonly #executor: Executor;
-  readonly #rowTile: RowTile;
+  readonly #traits: Required<Traits>;
   readonly #allocator: Allocator;
   readonly #preferred = new PreferredVariants('[kernels-cpu]');
   readonly #programs = new Recent<CpuProgram>(mostPrograms);
   readonly #profiler = new Profiler<CpuRecording>('[kernels-cpu]', this);
   #disposed = false;
 
-  constructor(executor: Executor, device: DeviceInfo, rowTile: RowTile) {
+  constructor(executor: Executor, device: DeviceInfo, traits: Required<Traits>) {
     this.#executor = executor;
-    this.#rowTile = rowTile;
+    this.#traits = traits;
     this.#allocator = new Allocator(HEAP_START, executor.memoryLimitBytes);
     this.device = device;
   }
@@ -80,28 +81,29 @@ export class CpuBackend implements Backend {
   allocate(shape: readonly number[], dtype: DType): CpuTensor {
     // Only ops will write here, in order: a block still in use by earlier ones will do.
     const block = this.#allocate(elementCount(shape) * byteSize(dtype), Number.POSITIVE_INFINITY);
-    return new CpuTensor(this, block, shape, dtype, false);
+    return new CpuTensor(this, block, shape, dtype);
   }
 
-  upload(source: HostTensor, { purpose }: UploadOptions = {}): CpuTensor {
-    if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source);
+  upload(source: HostTensor, { purpose, quantization }: UploadOptions = {}): CpuTensor {
+    if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source, quantization);
     const block = this.#allocate(source.array.byteLength, this.#executor.completed);
     this.#executor.write(block.offset, bytesOf(source.array));
-    return new CpuTensor(this, block, source.shape, source.dtype, false);
+    return new CpuTensor(this, block, source.shape, source.dtype);
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
     tensor.readers++;
     try {
-      const { outFeatures, inFeatures } = matrixOf(tensor);
-      const elements = tensor.packed ? packedElements(outFeatures, inFeatures) : elementCount(tensor.shape);
+      const matrix = matrixOf(tensor);
+      const format = this.#formatOf(tensor.quantization);
+      const byteLength = tensor.packed ? packedBytes(matrix, format) : tensor.byteLength;
       const { writtenUnder } = tensor;
-      const bytes = await this.#executor.read(tensor.block.offset, elements * byteSize(tensor.dtype));
+      const bytes = await this.#executor.read(tensor.block.offset, byteLength);
       if (writtenUnder && this.#executor.skips.before(writtenUnder.signal, writtenUnder.end)) {
         throw writtenUnder.signal.reason;
       }
-      if (tensor.packed) return unpack(new Float32Array(bytes), outFeatures, inFeatures);
+      if (tensor.packed) return unpack(bytes, matrix, format);
       return new (arrayOf(tensor.dtype))(bytes);
     } finally {
       tensor.readers--;
@@ -197,7 +199,7 @@ export class CpuBackend implements Backend {
   }
 
   #plan(problem: Problem, variant: string, packedWeight: boolean): CpuPlan {
-    return planOf(problem, { threads: this.#executor.threads, packedWeight, rowTile: this.#rowTile }, variant);
+    return planOf(problem, { threads: this.#executor.threads, packedWeight, ...this.#traits }, variant);
   }
 
   /** Submits steps with a plan's memory, which goes back as soon as they are on their way. */
@@ -232,21 +234,27 @@ export class CpuBackend implements Backend {
   }
 
   /** Uploads a [outFeatures, inFeatures] weight and packs it there; only the packed form stays. */
-  #uploadPacked(source: HostTensor): CpuTensor {
-    const { outFeatures, inFeatures } = matrixOf(source);
+  #uploadPacked(source: HostTensor, quantization: Quantization | undefined): CpuTensor {
+    const matrix = matrixOf(source);
+    const format = this.#formatOf(quantization);
     const plain = this.#allocate(source.array.byteLength, this.#executor.completed);
     try {
-      const packed = this.#allocate(4 * packedElements(outFeatures, inFeatures), Number.POSITIVE_INFINITY);
+      const packed = this.#allocate(packedBytes(matrix, format), Number.POSITIVE_INFINITY);
       this.#executor.write(plain.offset, bytesOf(source.array));
       const addresses = new Map([
         ['weight', plain.offset],
         ['packed', packed.offset],
       ]);
-      this.#run([packStep('weight', 'packed', outFeatures, inFeatures)], { buffers: {}, threadBytes: 0 }, addresses);
-      return new CpuTensor(this, packed, source.shape, source.dtype, true);
+      const memory = { buffers: {}, threadBytes: packThreadBytes };
+      this.#run([packStep('weight', 'packed', matrix, format)], memory, addresses);
+      return new CpuTensor(this, packed, source.shape, source.dtype, true, quantization);
     } finally {
       this.#release(plain);
     }
+  }
+
+  #formatOf(quantization: Quantization | undefined): Format {
+    return quantization && this.#traits.int8;
   }
 
   #allocate(byteLength: number, completed: number): Block {
@@ -271,16 +279,6 @@ export class CpuBackend implements Backend {
 const bytesOf = (array: TypedArray): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** A tensor as a matrix: everything but the last dimension are rows. */
-function matrixOf({ shape }: { shape: readonly number[] }): { outFeatures: number; inFeatures: number } {
+function matrixOf({ shape }: { shape: readonly number[] }): Matrix {
   return { outFeatures: elementCount(shape.slice(0, -1)), inFeatures: shape.at(-1) ?? 1 };
-}
-
-/** From panels [outFeatures / 8][inFeatures][8] back to rows. */
-function unpack(packed: Float32Array, outFeatures: number, inFeatures: number): Float32Array {
-  const rows = new Float32Array(outFeatures * inFeatures);
-  for (let row = 0; row < outFeatures; row++) {
-    const panel = Math.floor(row / 8) * 8 * inFeatures + (row % 8);
-    for (let i = 0; i < inFeatures; i++) rows[row * inFeatures + i] = packed[panel + i * 8]!;
-  }
-  return rows;
 }

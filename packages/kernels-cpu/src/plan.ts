@@ -35,15 +35,31 @@ export interface Kernel<P> {
   plan(problem: P, options: PlanOptions, variant: string): Omit<CpuPlan, 'scratchBytes'>;
 }
 
-export interface PlanOptions {
+/** What `linear` is made of on this engine and CPU. */
+export interface Traits {
+  /** Rows of the register tile; default 4, which every engine runs well. */
+  readonly rowTile?: RowTile;
+  /** Default: two a unit, which every engine multiplies. */
+  readonly int8?: Int8Units;
+}
+
+export interface PlanOptions extends Traits {
   readonly threads: number;
   /** Whether `weight` was packed when it was uploaded (purpose 'linear-weight'). */
   readonly packedWeight: boolean;
-  /** Rows of linear's register tile; default 4, which every engine runs well. */
-  readonly rowTile?: RowTile;
 }
 
 export type RowTile = 4 | 6;
+
+/** How int8 is multiplied: see assembly/linear-int8.ts. */
+export interface Int8Units {
+  /** Numbers in 32 bits: four as int8, or two as int16. */
+  readonly perUnit: 4 | 2;
+  /** What an input's numbers are moved up by. */
+  readonly offset: 0 | 128;
+}
+
+export const twoPerUnit: Int8Units = { perUnit: 2, offset: 0 };
 
 /** Bytes of everything a plan holds while it runs. */
 export function scratchBytes(plan: Omit<CpuPlan, 'scratchBytes'>, threads: number): number {

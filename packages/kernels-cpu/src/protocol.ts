@@ -6,6 +6,9 @@ import type { Span } from '@flashmla/tensor';
 export const kernelNames = [
   'linear',
   'packWeight',
+  'linearInt8',
+  'quantizeRows',
+  'quantizeWeight',
   'layerNorm',
   'embedding',
   'packKeys',

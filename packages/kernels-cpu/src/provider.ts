@@ -9,8 +9,8 @@ import {
 } from '@flashmla/tensor';
 import { CpuBackend } from './cpu-backend.ts';
 import type { Executor } from './executor.ts';
-import { hasNewCompiler, hasRelaxedSimd, hasSharedMemory, hasSimd } from './features.ts';
-import type { RowTile } from './plan.ts';
+import { hasNewCompiler, hasRelaxedSimd, hasSharedMemory, hasSimd, relaxedDot } from './features.ts';
+import { type Int8Units, type RowTile, twoPerUnit } from './plan.ts';
 import { availableCores, engine, loadModule } from './platform.ts';
 import { PAGE_BYTES } from './protocol.ts';
 import { SharedExecutor } from './shared-executor.ts';
@@ -72,7 +72,7 @@ function setup({ threads, relaxedSimd = true, sharedMemory = true }: CpuOpenOpti
     shared,
     relaxed,
     description: `${count} ${count === 1 ? 'thread' : 'threads'}, ${simd}, ${engine()}${note}`,
-    features: ['simd128', ...(relaxed ? ['relaxed-simd'] : []), ...(shared ? ['threads'] : [])],
+    features: ['simd128', ...(relaxed ? ['relaxed-simd'] : []), ...(shared ? ['threads'] : []), 'int8'],
   };
 }
 
@@ -111,9 +111,16 @@ export const provider: CpuBackendProvider = {
       threads,
     };
     // Without fused multiply-adds a product takes a register of its own, and six rows do not fit.
-    return new CpuBackend(executor, device, options.rowTile ?? (relaxed && hasNewCompiler() ? 6 : 4));
+    const rowTile = options.rowTile ?? (relaxed && hasNewCompiler() ? 6 : 4);
+    return new CpuBackend(executor, device, { rowTile, int8: relaxed ? int8Units() : twoPerUnit });
   },
 };
+
+/** Four int8 at once where relaxed SIMD multiplies all eight bits, else two. */
+function int8Units(): Int8Units {
+  const dot = relaxedDot();
+  return dot ? { perUnit: 4, offset: dot === 'unsigned' ? 128 : 0 } : twoPerUnit;
+}
 
 /** Each URL in a form that bundlers recognise as an asset. */
 function wasmUrl(file: string, folder: string | URL | undefined): URL {

@@ -7,9 +7,9 @@ import type { CpuOpenOptions } from '../dist/index.js';
 import { provider } from '../dist/index.js';
 
 const builds: [string, CpuOpenOptions, string[]][] = [
-  ['SIMD128, two threads', { threads: 2, relaxedSimd: false }, ['simd128', 'threads']],
-  ['relaxed SIMD, two threads', { threads: 2 }, ['simd128', 'relaxed-simd', 'threads']],
-  ['one worker without shared memory', { sharedMemory: false }, ['simd128']],
+  ['SIMD128, two threads', { threads: 2, relaxedSimd: false }, ['simd128', 'threads', 'int8']],
+  ['relaxed SIMD, two threads', { threads: 2 }, ['simd128', 'relaxed-simd', 'threads', 'int8']],
+  ['one worker without shared memory', { sharedMemory: false }, ['simd128', 'int8']],
 ];
 
 for (const [name, options, features] of builds) {

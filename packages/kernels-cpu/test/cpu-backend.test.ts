@@ -344,6 +344,65 @@ describe('linear', () => {
   });
 });
 
+describe('linear of int8', () => {
+  const quantization = 'int8';
+  const sizes = [
+    ...Array.from({ length: 14 }, (_, index) => [index + 1, 7, 9] as const),
+    [67, 515, 24] as const,
+    [140, 1030, 40] as const,
+  ];
+
+  it('gives the same bits by every build and tile: sums are whole numbers', async () => {
+    const builds = [{}, { rowTile: 4 }, { relaxedSimd: false }, { relaxedSimd: false, rowTile: 6 }] as const;
+    const outputs = await Promise.all(
+      builds.map(async (build) => {
+        await using backend = await provider.open({ threads: 2, ...build });
+        const results: Float32Array[] = [];
+        for (const [rows, inFeatures, outFeatures] of sizes) {
+          const input = upload(backend, noise(rows * inFeatures), rows, inFeatures);
+          const matrix = tensor(noise(outFeatures * inFeatures, 2), [outFeatures, inFeatures]);
+          const weight = backend.upload(matrix, { purpose: 'linear-weight', quantization });
+          const sums = { op: 'linear', rows, inFeatures, outFeatures, bias: false, activation: 'none' } as const;
+          const { output } = await execute(backend, { ...sums, quantization }, { input, weight });
+          results.push((await output!.data()) as Float32Array);
+        }
+        return results;
+      }),
+    );
+    for (const others of outputs.slice(1)) expect(others).toEqual(outputs[0]);
+  });
+
+  it('reads a weight back as what rounding left of it', async () => {
+    await using backend = await provider.open({ threads: 2 });
+    const matrix = noise(9 * 37);
+    const weight = backend.upload(tensor(matrix, [9, 37]), { purpose: 'linear-weight', quantization });
+    const unquantized = matrix.map((x, i) => {
+      const row = matrix.subarray(i - (i % 37), i - (i % 37) + 37);
+      const scale = Math.fround(Math.max(...row.map(Math.abs)) / 127);
+      return (Math.round(x / scale) + 0) * scale;
+    });
+    expect(await weight.data()).toEqual(unquantized);
+  });
+
+  it('keeps a weight in a quarter of its bytes, or half, and a scale and a correction for each row', () => {
+    const problem = {
+      op: 'linear',
+      rows: 1,
+      inFeatures: 768,
+      outFeatures: 3072,
+      bias: true,
+      activation: 'none',
+    } as const;
+    for (const [perUnit, weightBytes] of [
+      [4, 768 * 3072],
+      [2, 2 * 768 * 3072],
+    ] as const) {
+      const options = { threads: 1, packedWeight: false, int8: { perUnit, offset: 0 } } as const;
+      expect(planOf({ ...problem, quantization }, options).buffers.packed).toBe(weightBytes + 8 * 3072);
+    }
+  });
+});
+
 describe('planOf', () => {
   const attention = {
     batch: 1,

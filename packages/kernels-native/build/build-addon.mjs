@@ -43,7 +43,7 @@ const common = [
 const kernelFlags = [
   ...['-fno-exceptions', '-ffp-contract=fast', '-fno-math-errno'],
   // GCC 12 takes the undefined operand of its own AVX-512 headers for a mistake: GCC bug 105593, mended in 13.
-  '-Wno-maybe-uninitialized',
+  ...['-Wno-maybe-uninitialized', '-Wno-uninitialized'],
 ];
 
 const objects = await mkdtemp(join(tmpdir(), 'flashmla-'));

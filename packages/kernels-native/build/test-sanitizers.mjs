@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const compiler = process.env.CXX ?? 'g++';
 const root = resolve(import.meta.dirname, '..');
+const vitest = fileURLToPath(new URL('vitest.mjs', import.meta.resolve('vitest/package.json')));
 const runs = [
   // Node frees little at its end. What node_api allocates is V8's.
   { sanitizers: 'address,undefined', library: 'libasan.so', env: { ASAN_OPTIONS: 'detect_leaks=0' } },
@@ -36,7 +37,7 @@ for (const { sanitizers, library, env } of runs) {
   const preload = spawnSync(compiler, [`-print-file-name=${library}`])
     .stdout.toString()
     .trim();
-  run(process.execPath, [fileURLToPath(import.meta.resolve('vitest/vitest.mjs')), 'run', 'test/conformance.test.ts'], {
+  run(process.execPath, [vitest, 'run', 'test/conformance.test.ts'], {
     ...env,
     LD_PRELOAD: preload,
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

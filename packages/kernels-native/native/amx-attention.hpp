@@ -53,44 +53,6 @@ FLASHMLA_INLINE void packQueryByTiles(const bfloat16* row, int64_t headDim, int6
 
 #if defined(__AMX_TILE__)
 
-/** to[row][16 columns at `stride`] = from[16][16], rows and columns exchanged. */
-FLASHMLA_INLINE void transpose16(const float* from, float* to, int64_t stride) {
-  __m512 r[16], t[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(from + i * 16);
-  // Pairs of rows, pairs of pairs, and then lanes of 128 bits twice.
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-    const auto low = [&](int a, int b) {
-      return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(t[a]), _mm512_castps_pd(t[b])));
-    };
-    const auto high = [&](int a, int b) {
-      return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(t[a]), _mm512_castps_pd(t[b])));
-    };
-    r[i] = low(i, i + 2);
-    r[i + 1] = high(i, i + 2);
-    r[i + 2] = low(i + 1, i + 3);
-    r[i + 3] = high(i + 1, i + 3);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; i++) {
-    _mm512_storeu_ps(to + i * stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88));
-    _mm512_storeu_ps(to + (i + 8) * stride, _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd));
-  }
-}
-
 /** 0 to 3 are sums; 4 is of keys and 6 of queries, 16 units deep; 5 is of values and 7 of weights, 8 units deep. */
 FLASHMLA_INLINE void configureAttentionTiles() {
   TileConfiguration configuration;

@@ -4,20 +4,23 @@
 // the columns without a horizontal step, and S is at once the packed operand of the product with the values.
 //
 //   keys    packedKeys [heads of a pass][keyRows / 16][headDim][16] float, in key order, absent ones zero
+//   values  packedValues [heads of a pass][keyRows][paddedDim] float, the same; of dense attention only
 //   groups  groupKeys [heads of a pass][groupRows / 16][headDim][16] float, the mean key of each residual group
 //           groupValues [heads of a pass][groupRows][paddedDim] float, the sum of its values
 //           groupCounts [heads of a pass][2][groupRows] float, its present keys, and the logarithm of their number
 //
-// `tiled`: products go by AMX, on packed operands of the same size and its own layout (amx-attention.hpp), values among
-// them, and sums are [headDim][16].
+// `tiled`: products go by AMX, on packed operands in its own layout (amx-attention.hpp), values among them, and sums are
+// [headDim][16].
 //
 // A pass is as many heads as are packed at once and then attended to, while what was packed is still in cache (see
-// ../src/kernels/attention.ts). Values are read where they lie, unless rows of headDim are no whole vectors.
+// ../src/kernels/attention.ts). Sparse attention reads values where they lie, unless rows of headDim are no whole vectors.
+// Dense attention reads them again and again: rows that lie a power of two apart would share few lines of cache.
 
 #pragma once
 
 #include "amx-attention.hpp"
 #include "matmul.hpp"
+#include "transpose.hpp"
 #include "words.hpp"
 
 namespace flashmla {
@@ -45,8 +48,7 @@ struct AttentionArguments {
   const int32_t* keyOrder;
   const int32_t* queryOrder;
   float* packedKeys;
-  /** Where tiled: [heads of a pass][keyRows / 16][headDim][16]. */
-  bfloat16* packedValues;
+  float* packedValues;
   float* groupKeys;
   float* groupValues;
   float* groupCounts;
@@ -76,7 +78,7 @@ struct AttentionArguments {
     keyOrder = words.pointer<const int32_t>();
     queryOrder = words.pointer<const int32_t>();
     packedKeys = words.pointer<float>();
-    packedValues = words.pointer<bfloat16>();
+    packedValues = words.pointer<float>();
     groupKeys = words.pointer<float>();
     groupValues = words.pointer<float>();
     groupCounts = words.pointer<float>();
@@ -104,7 +106,8 @@ struct Head {
   const int32_t* keyOrder;
   const int32_t* queryOrder;
   float* packedKeys;
-  bfloat16* packedValues;
+  /** Null where values are read where they lie. */
+  float* packedValues;
   float* groupKeys;
   float* groupValues;
   float* groupCounts;
@@ -121,7 +124,8 @@ struct Head {
     keyOrder = a.keyOrder ? a.keyOrder + row * a.keys : nullptr;
     queryOrder = a.queryOrder ? a.queryOrder + row * a.queries : nullptr;
     packedKeys = a.packedKeys + index * a.keyRows * a.headDim / (a.tiled ? 2 : 1);
-    packedValues = a.packedValues + index * (a.tiled ? a.keyRows * a.headDim : 0);
+    const int64_t valueWidth = a.tiled ? a.headDim / 2 : a.paddedDim();
+    packedValues = a.packedValues ? a.packedValues + index * a.keyRows * valueWidth : nullptr;
     groupKeys = a.groupKeys + index * a.groupRows * a.headDim;
     groupValues = a.groupValues + index * a.groupRows * a.paddedDim();
     groupCounts = a.groupCounts + index * 2 * a.groupRows;
@@ -135,41 +139,75 @@ struct Head {
   }
   int64_t queryAt(int64_t position) const { return queryOrder ? queryOrder[position] : position; }
 
-  const T* keyRow(int64_t key) const { return keys + key * a.keyToken; }
-  const T* valueRow(int64_t key) const { return values + key * a.keyToken; }
+  /** Null for key −1, as keyAt has it. */
+  const T* keyRow(int64_t key) const { return key < 0 ? nullptr : keys + key * a.keyToken; }
+  const T* valueRow(int64_t key) const { return key < 0 ? nullptr : values + key * a.keyToken; }
 };
 
-/** panel[depth][16], column `column`: a row times `factor`, or zeros where there is none. */
+/** to[paddedDim] = factor · row, or zeros where there is none; padded with zeros. */
 template <typename T>
-FLASHMLA_INLINE void packColumn(const T* row, int64_t headDim, float factor, float* panel, int64_t column) {
+FLASHMLA_INLINE void copyRow(const T* row, int64_t headDim, int64_t paddedDim, float factor, float* to) {
   if (!row) {
-    for (int64_t i = 0; i < headDim; i++) panel[i * tileLanes + column] = 0;
+    memset(to, 0, static_cast<size_t>(paddedDim) * sizeof(float));
     return;
   }
-  for (int64_t i = 0; i < headDim; i++) panel[i * tileLanes + column] = factor * widen(row[i]);
+  eachVector(
+      headDim, [&](int64_t i) { store(to + i, factor * load(row + i)); },
+      [&](int64_t i, int64_t left) { store(to + i, factor * loadPart(row + i, left)); });
+  for (int64_t i = roundUp(headDim, lanes); i < paddedDim; i += lanes) store(to + i, f32v{});
+}
+
+/** panel[headDim][16] = factor · rows; zeros for those that are null. */
+template <typename T>
+inline void packPanel(const T* const (&rows)[tileLanes], int64_t headDim, float factor, float* panel) {
+  for (int64_t i = 0; i < headDim; i += tileLanes) {
+    float block[tileLanes * tileLanes];
+    const int64_t width = least<int64_t>(tileLanes, headDim - i);
+    for (int row = 0; row < tileLanes; row++) {
+      copyRow(rows[row] ? rows[row] + i : nullptr, width, tileLanes, factor, block + row * tileLanes);
+    }
+    if (width == tileLanes) {
+      transpose16(block, tileLanes, panel + i * tileLanes, tileLanes);
+    } else {
+      float columns[tileLanes * tileLanes];
+      transpose16(block, tileLanes, columns, tileLanes);
+      memcpy(panel + i * tileLanes, columns, static_cast<size_t>(width * tileLanes) * sizeof(float));
+    }
+  }
 }
 
 /** A packed operand that AMX reads. */
 FLASHMLA_INLINE bfloat16* tilesOf(float* packed) { return reinterpret_cast<bfloat16*>(packed); }
 
-/** Packs the keys of packChunk positions of the key order; a task a chunk of a head. */
+/** Packs the keys of packChunk positions of the key order, and their values; a task a chunk of a head. */
 template <typename T>
 void packKeys(const double* arguments, int64_t task, char*) {
   const AttentionArguments<T> a(arguments);
   const int64_t chunks = ceilDivide(a.keyRows, packChunk);
   const Head<T> head(a, task / chunks);
   const int64_t start = task % chunks * packChunk;
-  for (int64_t position = start; position < least(start + packChunk, a.keyRows); position++) {
-    const int64_t key = head.keyAt(position);
+  for (int64_t first = start; first < least(start + packChunk, a.keyRows); first += tileLanes) {
+    const T* keys[tileLanes];
+    const T* values[tileLanes];
+    for (int64_t i = 0; i < tileLanes; i++) {
+      const int64_t key = head.keyAt(first + i);
+      keys[i] = head.keyRow(key);
+      values[i] = head.valueRow(key);
+    }
     if constexpr (hasTiles<T>) {
       if (a.tiled) {
-        packKeyByTiles(key < 0 ? nullptr : head.keyRow(key), a.headDim, position, tilesOf(head.packedKeys));
-        packValueByTiles(key < 0 ? nullptr : head.valueRow(key), a.headDim, position, head.packedValues);
+        for (int64_t i = 0; i < tileLanes; i++) {
+          packKeyByTiles(keys[i], a.headDim, first + i, tilesOf(head.packedKeys));
+          packValueByTiles(values[i], a.headDim, first + i, tilesOf(head.packedValues));
+        }
         continue;
       }
     }
-    float* panel = head.packedKeys + position / tileLanes * tileLanes * a.headDim;
-    packColumn(key < 0 ? nullptr : head.keyRow(key), a.headDim, 1.0f, panel, position % tileLanes);
+    packPanel(keys, a.headDim, 1.0f, head.packedKeys + first * a.headDim);
+    if (!head.packedValues) continue;
+    for (int64_t i = 0; i < tileLanes; i++) {
+      copyRow(values[i], a.headDim, a.paddedDim(), 1.0f, head.packedValues + (first + i) * a.paddedDim());
+    }
   }
 }
 
@@ -219,7 +257,7 @@ void packGroups(const double* arguments, int64_t task, char* scratch) {
     }
   }
   float* panel = head.groupKeys + group / tileLanes * tileLanes * a.headDim;
-  packColumn(keySum, a.headDim, inverse, panel, group % tileLanes);
+  for (int64_t i = 0; i < a.headDim; i++) panel[i * tileLanes + group % tileLanes] = inverse * keySum[i];
 }
 
 /** S[column][16]: what is done to a column is done to its vectors. */
@@ -271,16 +309,16 @@ struct QueryTile {
     start = from;
     end = to;
     const AttentionArguments<T>& a = head.a;
+    const T* rows[tileLanes];
     for (int64_t lane = 0; lane < tileLanes; lane++) {
-      const T* row = start + lane < end ? head.queries + head.queryAt(start + lane) * a.queryToken : nullptr;
-      if constexpr (hasTiles<T>) {
-        if (a.tiled) {
-          packQueryByTiles(row, a.headDim, lane, tilesOf(queries));
-          continue;
-        }
-      }
-      packColumn(row, a.headDim, a.scale, queries, lane);
+      rows[lane] = start + lane < end ? head.queries + head.queryAt(start + lane) * a.queryToken : nullptr;
     }
+    if constexpr (hasTiles<T>) {
+      if (a.tiled) {
+        for (int64_t lane = 0; lane < tileLanes; lane++) packQueryByTiles(rows[lane], a.headDim, lane, tilesOf(queries));
+      }
+    }
+    if (!a.tiled) packPanel(rows, a.headDim, a.scale, queries);
     memset(sums, 0, static_cast<size_t>(tileLanes * a.paddedDim()) * sizeof(float));
     fillColumn(maxima, -infinity);
     fillColumn(denominators, 0);
@@ -309,9 +347,9 @@ struct QueryTile {
     }
   }
 
-  /** sums += weights [count][16]ᵀ · value rows */
-  template <typename V>
-  void addValues(const float* weights, const V* const* rows, int64_t count) const {
+  /** sums += weights [count][16]ᵀ · value rows; `valuesAt` gives them from a column on. */
+  template <typename ValuesAt>
+  void addValues(const float* weights, ValuesAt valuesAt, int64_t count) const {
     const int64_t paddedDim = head.a.paddedDim();
     constexpr int height = lanes == 8 ? 4 : 6;
     constexpr int width = lanes == 16 ? 4 : lanes == 8 ? 2 : 4;
@@ -323,7 +361,7 @@ struct QueryTile {
           f32v sum[high][wide];
           float* to = sums + row * paddedDim + column;
           for (int r = 0; r < high; r++) memcpy(sum[r], to + r * paddedDim, sizeof sum[r]);
-          multiply(DepthMajor<tileLanes>{weights + row}, Scattered<V>{rows, column}, count, sum);
+          multiply(DepthMajor<tileLanes>{weights + row}, valuesAt(column), count, sum);
           for (int r = 0; r < high; r++) memcpy(to + r * paddedDim, sum[r], sizeof sum[r]);
         });
       });
@@ -392,7 +430,7 @@ struct QueryTile {
 #if defined(__AMX_TILE__)
     const int64_t headDim = head.a.headDim;
     float rows[tileLanes * maxTiledDim];
-    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, rows + i, headDim);
+    for (int64_t i = 0; i < headDim; i += 16) transpose16(sums + i * tileLanes, tileLanes, rows + i, headDim);
     memcpy(sums, rows, static_cast<size_t>(tileLanes * headDim) * sizeof(float));
 #endif
   }
@@ -416,36 +454,35 @@ struct QueryTile {
   }
 };
 
-/** The rows of values that columns stand for: where they lie, or, where they are no whole vectors, copies. */
+/** Rows of headDim as whole vectors: where they lie, or, where they are no whole vectors, copies. */
 template <typename T>
-struct ValueRows {
-  const Head<T>& head;
+struct PaddedRows {
+  int64_t headDim, paddedDim;
   const T** rows;
-  /** [columns][paddedDim], if rows have to be copied. */
+  /** [count][paddedDim], if rows have to be copied. */
   T* copies;
   /** paddedDim zeros, for what is absent. */
   const T* zeros;
 
-  static FLASHMLA_INLINE ValueRows take(const Head<T>& head, Scratch& memory, int64_t columns) {
-    const int64_t paddedDim = head.a.paddedDim();
-    const T** rows = memory.take<const T*>(columns);
+  static FLASHMLA_INLINE PaddedRows take(int64_t headDim, Scratch& memory, int64_t count) {
+    const int64_t paddedDim = roundUp(headDim, valueMultiple);
+    const T** rows = memory.take<const T*>(count);
     T* zeros = memory.take<T>(paddedDim);
     memset(zeros, 0, static_cast<size_t>(paddedDim) * sizeof(T));
-    const bool whole = head.a.headDim == paddedDim;
-    return {head, rows, whole ? nullptr : memory.take<T>(columns * paddedDim), zeros};
+    return {headDim, paddedDim, rows, headDim == paddedDim ? nullptr : memory.take<T>(count * paddedDim), zeros};
   }
 
-  /** @param key −1 where there is none */
-  FLASHMLA_INLINE void set(int64_t column, int64_t key) const {
-    if (key < 0) {
-      rows[column] = zeros;
+  /** @param row null where there is none */
+  FLASHMLA_INLINE void set(int64_t at, const T* row) const {
+    if (!row) {
+      rows[at] = zeros;
     } else if (!copies) {
-      rows[column] = head.valueRow(key);
+      rows[at] = row;
     } else {
-      T* copy = copies + column * head.a.paddedDim();
-      memcpy(copy, head.valueRow(key), static_cast<size_t>(head.a.headDim) * sizeof(T));
-      memset(copy + head.a.headDim, 0, static_cast<size_t>(head.a.paddedDim() - head.a.headDim) * sizeof(T));
-      rows[column] = copy;
+      T* copy = copies + at * paddedDim;
+      memcpy(copy, row, static_cast<size_t>(headDim) * sizeof(T));
+      memset(copy + headDim, 0, static_cast<size_t>(paddedDim - headDim) * sizeof(T));
+      rows[at] = copy;
     }
   }
 };

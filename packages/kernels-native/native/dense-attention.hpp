@@ -1,5 +1,6 @@
-// dense-attention: tiles of 16 queries against chunks of 128 keys with online softmax (Dao et al., arXiv 2205.14135).
-// The scores of one chunk (8 KiB) and the tile's sums are all that is ever kept.
+// dense-attention: tiles of 16 queries against chunks of 64 keys with online softmax (Dao et al., arXiv 2205.14135). The
+// scores of one chunk (4 KiB) and the tiles' sums are all that is ever kept. Some tiles are a task: a chunk's keys and values
+// stay in the first level of cache while one after the other passes by.
 
 #pragma once
 
@@ -8,7 +9,9 @@
 namespace flashmla {
 namespace FLASHMLA_ARCHITECTURE {
 
-constexpr int64_t denseChunk = 128;
+constexpr int64_t denseChunk = 64;
+/** Tiles of a task, at most. */
+constexpr int denseTiles = 4;
 
 /** Brings denominators and sums from the old maxima to the new ones. */
 template <typename T>
@@ -42,68 +45,76 @@ void rescale(const QueryTile<T>& tile, const float* raised) {
   }
 }
 
+/** Brings a tile on by `count` keys from position `first` on. `scores` and `pairs` are memory for denseChunk of them. */
+template <typename T>
+FLASHMLA_INLINE void attendToChunk(const QueryTile<T>& tile, int64_t first, int64_t count, float* scores,
+                                   [[maybe_unused]] bfloat16* pairs) {
+  const Head<T>& head = tile.head;
+  const AttentionArguments<T>& a = head.a;
+  tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
+  // Where all are there, nothing has to be looked at singly.
+  if (a.causal || head.mask || first + count > a.keys) {
+    int32_t limits[tileLanes];
+    tile.causalLimits(limits);
+    for (int64_t c = 0; c < count; c++) {
+      const int64_t key = head.keyAt(first + c);
+      if (key < 0) {
+        fillColumn(scores + c * tileLanes, -infinity);
+      } else if (a.causal) {
+        tile.hide(scores + c * tileLanes, key, limits);
+      }
+    }
+  }
+  float raised[tileLanes];
+  memcpy(raised, tile.maxima, sizeof raised);
+  QueryTile<T>::raiseMaxima(scores, count, raised);
+  rescale(tile, raised);
+  // A row that has seen nothing yet keeps −∞ as its maximum, but subtracts 0.
+  QueryTile<T>::settle(raised);
+  tile.exponentiate(scores, count, raised);
+#if defined(__AMX_TILE__)
+  if (a.tiled) {
+    const bfloat16* packed = tilesOf(head.packedValues) + first * a.headDim;
+    return tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
+  }
+#endif
+  const float* values = head.packedValues + first * a.paddedDim();
+  tile.addValues(scores, [&](int64_t column) { return Strided{values + column, a.paddedDim()}; }, count);
+}
+
 /**
- * A task is a tile of 16 queries of a head.
- * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, denseChunk × 16 scores; denseChunk pointers, paddedDim T, and
- * denseChunk × paddedDim T where headDim is no multiple of 16; denseChunk × 16 bfloat16 where tiled
+ * A task is tileQueries queries of a head, denseTiles tiles at most.
+ * scratch: denseTiles × float 16 × headDim, 16 × paddedDim, 2 × 16; denseChunk × 16 scores; denseChunk × 16 bfloat16 where tiled
  */
 template <typename T>
 void denseAttention(const double* arguments, int64_t task, char* scratch) {
   const AttentionArguments<T> a(arguments);
-  const int64_t tiles = ceilDivide(a.queries, tileLanes);
-  const Head<T> head(a, task / tiles);
+  const int64_t tasks = ceilDivide(a.queries, a.tileQueries);
+  const Head<T> head(a, task / tasks);
   Scratch memory(scratch);
-  auto tile = QueryTile<T>::take(head, memory);
+  const auto take = [&] { return QueryTile<T>::take(head, memory); };
+  QueryTile<T> tiles[denseTiles] = {take(), take(), take(), take()};
   float* scores = memory.take<float>(denseChunk * tileLanes);
-  const auto values = ValueRows<T>::take(head, memory, denseChunk);
-#if defined(__AMX_TILE__)
   bfloat16* pairs = memory.take<bfloat16>(a.tiled ? denseChunk * tileLanes : 0);
+#if defined(__AMX_TILE__)
   if (a.tiled) configureAttentionTiles();
 #endif
-  const int64_t start = task % tiles * tileLanes;
-  tile.begin(start, least(start + tileLanes, a.queries));
-  int32_t limits[tileLanes];
-  tile.causalLimits(limits);
-
-  for (int64_t first = 0; first < a.keys; first += denseChunk) {
-    // Rows of packed keys are a multiple of 16: those past the end are absent.
-    const int64_t count = least(denseChunk, a.tiled ? a.keyRows - first : a.keys - first);
-    if (a.causal && first > tile.end - 1 + a.keys - a.queries) break;
-    tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
-    if (!a.causal && !head.mask && first + count <= a.keys) {
-      // All are there: nothing has to be looked at singly.
-      for (int64_t c = 0; c < count && !a.tiled; c++) values.set(c, first + c);
-    } else {
-      for (int64_t c = 0; c < count; c++) {
-        const int64_t key = head.keyAt(first + c);
-        if (!a.tiled) values.set(c, key);
-        if (key < 0) {
-          fillColumn(scores + c * tileLanes, -infinity);
-        } else if (a.causal) {
-          tile.hide(scores + c * tileLanes, key, limits);
-        }
-      }
+  const int64_t start = task % tasks * a.tileQueries;
+  const int64_t end = least(start + a.tileQueries, a.queries);
+  const int64_t count = ceilDivide(end - start, tileLanes);
+  for (int64_t t = 0; t < count; t++) tiles[t].begin(start + t * tileLanes, least(start + (t + 1) * tileLanes, end));
+  // Rows of packed keys are a multiple of 16: those past the end are absent.
+  const int64_t keys = a.tiled ? a.keyRows : a.keys;
+  for (int64_t first = 0; first < keys; first += denseChunk) {
+    for (int64_t t = 0; t < count; t++) {
+      if (a.causal && first > tiles[t].end - 1 + a.keys - a.queries) continue;
+      attendToChunk(tiles[t], first, least(denseChunk, keys - first), scores, pairs);
     }
-    float raised[tileLanes];
-    memcpy(raised, tile.maxima, sizeof raised);
-    QueryTile<T>::raiseMaxima(scores, count, raised);
-    rescale(tile, raised);
-    // A row that has seen nothing yet keeps −∞ as its maximum, but subtracts 0.
-    QueryTile<T>::settle(raised);
-    tile.exponentiate(scores, count, raised);
-#if defined(__AMX_TILE__)
-    if (a.tiled) {
-      const bfloat16* packed = head.packedValues + first * a.headDim;
-      tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
-      continue;
-    }
-#endif
-    tile.addValues(scores, values.rows, count);
   }
 #if defined(__AMX_TILE__)
   if (a.tiled) _tile_release();
 #endif
-  tile.write();
+  for (int64_t t = 0; t < count; t++) tiles[t].write();
 }
 
 }  // namespace FLASHMLA_ARCHITECTURE

@@ -149,10 +149,45 @@ FLASHMLA_INLINE void multiplyPanel(const typename Format::Unit* a, int64_t rows,
   });
 }
 
-/**
- * words: input or packed rows, weight (packed), bias or 0, output, row scales or 0, rows, inFeatures, outFeatures, activation,
- * rowBlock, columnBlock
- */
+/** A product, and how it is cut into tasks of rowBlock × columnBlock of the output. */
+struct LinearSizes {
+  int64_t rows, inFeatures, outFeatures;
+  Activation activation;
+  int64_t rowBlock, columnBlock;
+
+  explicit LinearSizes(Words& words) {
+    int64_t number;
+    words.integers(rows, inFeatures, outFeatures, number, rowBlock, columnBlock);
+    activation = static_cast<Activation>(number);
+  }
+};
+
+/** Calls `done(row, column, rows, width, sums)` for each tile of a task's part of the output. */
+template <typename Format, typename Done>
+FLASHMLA_INLINE void multiplyTask(const LinearSizes& sizes, const typename Format::Unit* input,
+                                  const typename Format::Unit* weight, int64_t task, Done done) {
+  const int64_t units = unitsOf<Format>(sizes.inFeatures);
+  const int64_t columnBlocks = ceilDivide(sizes.outFeatures, sizes.columnBlock);
+  const int64_t firstRow = task / columnBlocks * sizes.rowBlock;
+  const int64_t rowCount = least(sizes.rowBlock, sizes.rows - firstRow);
+  const int64_t firstColumn = task % columnBlocks * sizes.columnBlock;
+  const int64_t lastColumn = least(firstColumn + sizes.columnBlock, sizes.outFeatures);
+#if defined(__AMX_TILE__)
+  if constexpr (Format::perUnit > 1) configureTiles(amxRows);
+#endif
+  for (int64_t column = firstColumn; column < lastColumn; column += tileColumns) {
+    const int64_t width = least<int64_t>(tileColumns, lastColumn - column);
+    multiplyPanel<Format>(input + firstRow * units, rowCount, weight + column * units, units,
+                          [&](int64_t row, int64_t count, const typename Format::Sum* sums) {
+                            done(firstRow + row, column, count, width, sums);
+                          });
+  }
+#if defined(__AMX_TILE__)
+  if constexpr (Format::perUnit > 1) _tile_release();
+#endif
+}
+
+/** words: input or packed rows, weight (packed), bias or 0, output, row scales or 0, then LinearSizes */
 template <typename Format, typename T>
 void linear(const double* arguments, int64_t task, char*) {
   using Unit = typename Format::Unit;
@@ -162,34 +197,17 @@ void linear(const double* arguments, int64_t task, char*) {
   const T* bias = words.pointer<const T>();
   T* output = words.pointer<T>();
   const float* rowScales = words.pointer<const float>();
-  int64_t rows, inFeatures, outFeatures, activation, rowBlock, columnBlock;
-  words.integers(rows, inFeatures, outFeatures, activation, rowBlock, columnBlock);
-
-  const int64_t units = unitsOf<Format>(inFeatures);
-  const int64_t paddedColumns = roundUp(outFeatures, tileColumns);
-  const float* columnScales = reinterpret_cast<const float*>(weight + paddedColumns * units);
+  const LinearSizes sizes(words);
+  const int64_t paddedColumns = roundUp(sizes.outFeatures, tileColumns);
+  const float* columnScales = reinterpret_cast<const float*>(weight + paddedColumns * unitsOf<Format>(sizes.inFeatures));
   const int32_t* corrections = reinterpret_cast<const int32_t*>(columnScales + paddedColumns);
-  const int64_t columnBlocks = ceilDivide(outFeatures, columnBlock);
-  const int64_t firstRow = task / columnBlocks * rowBlock;
-  const int64_t rowCount = least(rowBlock, rows - firstRow);
-  const int64_t firstColumn = task % columnBlocks * columnBlock;
-  const int64_t lastColumn = least(firstColumn + columnBlock, outFeatures);
-#if defined(__AMX_TILE__)
-  if constexpr (Format::perUnit > 1) configureTiles(amxRows);
-#endif
-  for (int64_t column = firstColumn; column < lastColumn; column += tileColumns) {
-    multiplyPanel<Format>(input + firstRow * units, rowCount, weight + column * units, units,
-                          [&](int64_t row, int64_t count, const typename Format::Sum* sums) {
-                            finish<Format, T>(static_cast<Activation>(activation), sums, count,
-                                              {output + (firstRow + row) * outFeatures + column, outFeatures,
-                                               bias ? bias + column : nullptr, least<int64_t>(tileColumns, lastColumn - column),
-                                               rowScales + (isInt8<Format> ? firstRow + row : 0), columnScales + column,
-                                               corrections + column});
-                          });
-  }
-#if defined(__AMX_TILE__)
-  if constexpr (Format::perUnit > 1) _tile_release();
-#endif
+  multiplyTask<Format>(sizes, input, weight, task,
+                       [&](int64_t row, int64_t column, int64_t count, int64_t width, const typename Format::Sum* sums) {
+                         finish<Format, T>(sizes.activation, sums, count,
+                                           {output + row * sizes.outFeatures + column, sizes.outFeatures,
+                                            bias ? bias + column : nullptr, width, rowScales + (isInt8<Format> ? row : 0),
+                                            columnScales + column, corrections + column});
+                       });
 }
 
 /** NaN where the row has one: as bits it is larger than infinity. */
@@ -238,6 +256,9 @@ void packRows(const double* arguments, int64_t task, char*) {
   }
 }
 
+/** Depth that is packed at a time: what lies in one line of cache is read and written together. */
+constexpr int64_t packDepth = 16;
+
 /** Packs a [outFeatures, inFeatures] weight; a task a panel. words: weight, packed, outFeatures, inFeatures */
 template <typename Format, typename T>
 void packWeight(const double* arguments, int64_t task, char*) {
@@ -251,25 +272,35 @@ void packWeight(const double* arguments, int64_t task, char*) {
   constexpr int perUnit = Format::perUnit;
   Element* panel = packed + task * tileColumns * units * perUnit;
   const int64_t paddedColumns = roundUp(outFeatures, tileColumns);
-  float* scales = reinterpret_cast<float*>(packed + paddedColumns * units * perUnit);
+  const int64_t firstColumn = task * tileColumns;
+  const int64_t columns = least<int64_t>(tileColumns, outFeatures - firstColumn);
+  float* scales = reinterpret_cast<float*>(packed + paddedColumns * units * perUnit) + firstColumn;
   int32_t* corrections = reinterpret_cast<int32_t*>(scales + paddedColumns);
-  memset(panel, 0, static_cast<size_t>(tileColumns * units * perUnit) * sizeof(Element));
-  for (int64_t i = 0; i < tileColumns; i++) {
-    const int64_t column = task * tileColumns + i;
-    const T* from = column < outFeatures ? weight + column * inFeatures : nullptr;
-    float inverse = 1;
-    if constexpr (isInt8<Format>) {
-      const float largest = from ? largestMagnitude(from, inFeatures) : 0;
-      scales[column] = largest / int8Most;
-      inverse = largest > 0 ? int8Most / largest : 0;
+  float inverses[tileColumns];
+  int32_t sums[tileColumns] = {};
+  if constexpr (isInt8<Format>) {
+    for (int64_t i = 0; i < tileColumns; i++) {
+      const float largest = i < columns ? largestMagnitude(weight + (firstColumn + i) * inFeatures, inFeatures) : 0;
+      scales[i] = largest / int8Most;
+      inverses[i] = largest > 0 ? int8Most / largest : 0;
     }
-    int32_t sum = 0;
-    for (int64_t depth = 0; from && depth < inFeatures; depth++) {
-      const Element x = Format::encode(widen(from[depth]), inverse);
-      panel[(depth / perUnit * tileColumns + i) * perUnit + depth % perUnit] = x;
-      if constexpr (isInt8<Format>) sum += x;
+  }
+  if (columns < tileColumns || units * perUnit > inFeatures) {
+    memset(panel, 0, static_cast<size_t>(tileColumns * units * perUnit) * sizeof(Element));
+  }
+  for (int64_t first = 0; first < inFeatures; first += packDepth) {
+    const int64_t last = least(first + packDepth, inFeatures);
+    for (int64_t i = 0; i < columns; i++) {
+      const T* from = weight + (firstColumn + i) * inFeatures;
+      for (int64_t depth = first; depth < last; depth++) {
+        const Element x = Format::encode(widen(from[depth]), isInt8<Format> ? inverses[i] : 1);
+        panel[(depth / perUnit * tileColumns + i) * perUnit + depth % perUnit] = x;
+        if constexpr (isInt8<Format>) sums[i] += x;
+      }
     }
-    if constexpr (isInt8<Format>) corrections[column] = sum * Format::offset;
+  }
+  if constexpr (isInt8<Format>) {
+    for (int64_t i = 0; i < tileColumns; i++) corrections[i] = sums[i] * Format::offset;
   }
 }
 

@@ -44,11 +44,25 @@ struct DepthMajor {
   FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[depth * width + row]; }
 };
 
+/** The same, `stride` of them. */
+struct ColumnMajor {
+  const float* base;
+  int64_t stride;
+  FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[depth * stride + row]; }
+};
+
 /** B as rows of `width` elements, one behind the other. */
 template <int width, typename T = float>
 struct Panel {
   const T* base;
   FLASHMLA_INLINE const T* row(int64_t depth) const { return base + depth * width; }
+};
+
+/** B as rows that lie `stride` elements apart. */
+struct Strided {
+  const float* base;
+  int64_t stride;
+  FLASHMLA_INLINE const float* row(int64_t depth) const { return base + depth * stride; }
 };
 
 /** B as rows that lie anywhere; `first` is the column that the tile begins with. */
@@ -62,17 +76,28 @@ struct Scattered {
 /** sum += A · B */
 template <typename Numbers = Float32, int rows, int vectors, typename A, typename B>
 FLASHMLA_INLINE void multiply(const A& a, const B& b, int64_t depth, typename Numbers::Sum (&sum)[rows][vectors]) {
+  static_assert(rows <= 24 && vectors <= 16, "loops over a tile are unrolled, or its sums would lie in memory");
+  // A copy that nobody has the address of: GCC 12 writes the sums of 16 × 1 to memory in every round otherwise.
+  typename Numbers::Sum kept[rows][vectors];
+#pragma GCC unroll 24
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++) kept[r][v] = sum[r][v];
   for (int64_t k = 0; k < depth; k++) {
     typename Numbers::Vector bs[vectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < vectors; v++) bs[v] = Numbers::read(b.row(k) + v * lanes);
 #pragma GCC unroll 24
     for (int r = 0; r < rows; r++) {
       const typename Numbers::Vector x = Numbers::broadcast(a.at(r, k));
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; v++) sum[r][v] = Numbers::add(sum[r][v], x, bs[v]);
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) kept[r][v] = Numbers::add(kept[r][v], x, bs[v]);
     }
   }
+#pragma GCC unroll 24
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++) sum[r][v] = kept[r][v];
 }
 
 template <int value>

@@ -74,19 +74,28 @@ FLASHMLA_INLINE f32v load(const bfloat16* from) {
 }
 FLASHMLA_INLINE void store(float* to, f32v v) { memcpy(to, &v, sizeof v); }
 
-/** Round to nearest, ties to even; NaN stays NaN. */
+/** Round to nearest, ties to even; NaN stays NaN. The bits of bfloat16, in words. */
+FLASHMLA_INLINE u32v roundToBfloat16(f32v v) {
+  const u32v bits = bitsOf<u32v>(v);
+  const u32v rounded = (bits + (((bits >> 16) & 1) + 0x7fff)) >> 16;
+  return v == v ? rounded : (bits >> 16) | 0x40;
+}
+/** The same, but that subnormal numbers may become 0. */
 FLASHMLA_INLINE u16v narrow(f32v v) {
 #if defined(__AVX512BF16__)
   return bitsOf<u16v>(_mm512_cvtneps_pbh(bitsOf<__m512>(v)));
 #else
-  const u32v bits = bitsOf<u32v>(v);
-  const u32v rounded = (bits + (((bits >> 16) & 1) + 0x7fff)) >> 16;
-  return __builtin_convertvector(v == v ? rounded : (bits >> 16) | 0x40, u16v);
+  return __builtin_convertvector(roundToBfloat16(v), u16v);
 #endif
 }
 FLASHMLA_INLINE void store(bfloat16* to, f32v v) {
   const u16v bits = narrow(v);
   memcpy(to, &bits, sizeof bits);
+}
+
+/** Has elements fetched to cache. */
+FLASHMLA_INLINE void prefetch(const float* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(from + i);
 }
 
 /** The first `count` < lanes elements, and zeros. */
@@ -128,6 +137,18 @@ FLASHMLA_INLINE void eachVector(int64_t count, Whole whole, Part part) {
   if (i < count) part(i, count - i);
 }
 
+/** Calls `body(read, write)` for each vector of rows of `count`; lanes beyond the end read 0 and are not written. */
+template <typename Body>
+FLASHMLA_INLINE void eachRowVector(int64_t count, Body body) {
+  eachVector(
+      count,
+      [&](int64_t i) { body([&](const float* row) { return load(row + i); }, [&](float* row, f32v v) { store(row + i, v); }); },
+      [&](int64_t i, int64_t left) {
+        body([&](const float* row) { return loadPart(row + i, left); },
+             [&](float* row, f32v v) { storePart(row + i, v, left); });
+      });
+}
+
 FLASHMLA_INLINE f32v multiplyAdd(f32v a, f32v b, f32v c) { return a * b + c; }
 FLASHMLA_INLINE f32v select(i32v mask, f32v yes, f32v no) { return mask ? yes : no; }
 /** `a` where b is NaN, and where they are equal: what x86 gives for (b, a), and compilers do not see in a < b ? b : a. */
@@ -142,6 +163,17 @@ FLASHMLA_INLINE f32v larger(f32v a, f32v b) {
 }
 FLASHMLA_INLINE f32v smaller(f32v a, f32v b) { return b < a ? b : a; }
 FLASHMLA_INLINE f32v magnitude(f32v x) { return bitsOf<f32v>(bitsOf<i32v>(x) & 0x7fffffff); }
+
+FLASHMLA_INLINE f32v squareRoot(f32v x) {
+#if defined(__AVX512F__)
+  return bitsOf<f32v>(_mm512_sqrt_ps(bitsOf<__m512>(x)));
+#elif defined(__AVX2__)
+  return bitsOf<f32v>(_mm256_sqrt_ps(bitsOf<__m256>(x)));
+#else
+  for (int i = 0; i < lanes; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
 
 FLASHMLA_INLINE float sumLanes(f32v x) {
 #if defined(__AVX512F__)
@@ -187,8 +219,8 @@ FLASHMLA_INLINE f32v exp(f32v x) {
 /** tanh x = 1 − 2 / (e^2x + 1); 1 in float32 from x = 9.1 on. */
 FLASHMLA_INLINE f32v tanh(f32v x) { return 1.0f - 2.0f / (exp(smaller(x + x, splat(40.0f))) + 1.0f); }
 
-/** erf to 1.5e-7 absolute: Abramowitz & Stegun 7.1.26. */
-FLASHMLA_INLINE f32v errorFunction(f32v x) {
+/** erf x to 1.5e-7 absolute, given e^(−x²): Abramowitz & Stegun 7.1.26. */
+FLASHMLA_INLINE f32v errorFunction(f32v x, f32v gaussian) {
   const f32v a = magnitude(x);
   const f32v t = 1.0f / multiplyAdd(splat(0.3275911f), a, splat(1.0f));
   f32v p = splat(1.061405429f);
@@ -196,20 +228,36 @@ FLASHMLA_INLINE f32v errorFunction(f32v x) {
   p = multiplyAdd(p, t, splat(1.421413741f));
   p = multiplyAdd(p, t, splat(-0.284496736f));
   p = multiplyAdd(p, t, splat(0.254829592f));
-  const f32v y = 1.0f - p * t * exp(-(a * a));
+  const f32v y = 1.0f - p * t * gaussian;
   return bitsOf<f32v>(bitsOf<i32v>(y) | (bitsOf<i32v>(x) & static_cast<int32_t>(0x80000000)));
 }
 
 /** x·Φ(x), Hendrycks & Gimpel 2016, arXiv 1606.08415. */
 FLASHMLA_INLINE f32v gelu(f32v x) {
   const f32v half = x * 0.5f;
-  return multiplyAdd(half, errorFunction(x * 0.70710678f), half);
+  const f32v y = x * 0.70710678f;
+  return multiplyAdd(half, errorFunction(y, exp(-(y * y))), half);
 }
 
 /** The tanh approximation of gelu, ibid. */
 FLASHMLA_INLINE f32v geluTanh(f32v x) {
   const f32v half = x * 0.5f;
   return multiplyAdd(half, tanh(0.7978845608f * multiplyAdd(splat(0.044715f), x * x * x, x)), half);
+}
+
+/** The derivative of gelu: Φ(x) + x·φ(x). */
+FLASHMLA_INLINE f32v geluSlope(f32v x) {
+  const f32v y = x * 0.70710678f;
+  const f32v gaussian = exp(-(y * y));
+  return multiplyAdd(x * gaussian, splat(0.3989422804f), 0.5f * errorFunction(y, gaussian) + 0.5f);
+}
+
+/** The derivative of geluTanh: (1 + t + x·(1 − t²)·√(2/π)·(1 + 3·0.044715·x²)) / 2 with t the hyperbolic tangent there. */
+FLASHMLA_INLINE f32v geluTanhSlope(f32v x) {
+  const f32v cubic = 0.044715f * (x * x);
+  const f32v t = tanh(0.7978845608f * multiplyAdd(cubic, x, x));
+  const f32v inner = 0.7978845608f * (3.0f * cubic + 1.0f);
+  return 0.5f * (1.0f + t + x * inner * (1.0f - t * t));
 }
 
 /** ln x for x ≥ 0, to about 2 ulp, by the polynomial of Cephes' logf (Moshier); ln 0 = −∞, ln NaN = NaN. */

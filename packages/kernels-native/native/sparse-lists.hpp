@@ -24,7 +24,7 @@ FLASHMLA_INLINE float dotRow(const float* query, const T* row, int64_t headDim) 
  * A task is 16 queries of a head. With slots and columns as in sparse-tiles.hpp,
  * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, groupRows × 16 scores; float paddedDim of a query, columns logits,
  * groupRows logits; slots + 1 int32 entries; columns int32 keys, columns int32 groups; groupRows float and uint8; columns
- * pointers, paddedDim T, and columns × paddedDim T where headDim is no multiple of 16; groupRows pointers
+ * pointers, paddedDim T, and columns × paddedDim T where headDim is no multiple of 16
  */
 template <typename T>
 void sparseLists(const double* arguments, int64_t task, char* scratch) {
@@ -47,8 +47,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
   int32_t* columnKeys = memory.take<int32_t>(mostColumns);
   int32_t* columnGroups = memory.take<int32_t>(mostColumns);
   const auto groups = GroupsLeft::take(memory, groupRows);
-  const auto values = ValueRows<T>::take(head, memory, mostColumns);
-  const float** groupValueRows = memory.take<const float*>(groupRows);
+  const auto values = PaddedRows<T>::take(a.headDim, memory, mostColumns);
 
   const int64_t start = task % chunks * tileLanes;
   tile.begin(start, least(start + tileLanes, a.queries));
@@ -120,7 +119,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
     }
     for (int64_t c = 0; c < columns; c++) {
       if (groupRows > 0) logits[c] -= groupLogits[columnGroups[c]];
-      values.set(c, columnKeys[c]);
+      values.set(c, head.valueRow(columnKeys[c]));
     }
     constexpr int width = lanes == 16 ? 4 : 8;
     for (int64_t column = 0; column < paddedDim; column += width * lanes) {
@@ -131,8 +130,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
       });
     }
   }
-  for (int64_t g = 0; g < groupRows; g++) groupValueRows[g] = head.groupValues + g * paddedDim;
-  tile.addValues(groupScores, groupValueRows, groupRows);
+  tile.addValues(groupScores, [&](int64_t column) { return Strided{head.groupValues + column, paddedDim}; }, groupRows);
   tile.write();
 }
 

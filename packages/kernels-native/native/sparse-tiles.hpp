@@ -16,7 +16,7 @@ namespace FLASHMLA_ARCHITECTURE {
  * blockKeys rounded up to a multiple of 16,
  * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, (columns + groupRows) × 16 scores; slots + 1 int32 entries; columns
  * int32 keys, columns int32 groups; groupRows float and uint8; columns pointers, paddedDim T, and columns × paddedDim T
- * where headDim is no multiple of 16; groupRows pointers; columns × headDim float of gathered panels;
+ * where headDim is no multiple of 16; columns × headDim float of gathered panels;
  * (columns + groupRows) × 16 bfloat16 where tiled
  */
 template <typename T>
@@ -37,8 +37,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   int32_t* columnKeys = memory.take<int32_t>(mostColumns);
   int32_t* columnGroups = memory.take<int32_t>(mostColumns);
   const auto groups = GroupsLeft::take(memory, groupRows);
-  const auto values = ValueRows<T>::take(head, memory, mostColumns);
-  const float** groupValueRows = memory.take<const float*>(groupRows);
+  const auto values = PaddedRows<T>::take(a.headDim, memory, mostColumns);
   float* gathered = memory.take<float>(inPlace ? 0 : mostColumns * a.headDim);
 #if defined(__AMX_TILE__)
   bfloat16* pairs = memory.take<bfloat16>(a.tiled ? (mostColumns + groupRows) * tileLanes : 0);
@@ -53,7 +52,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
     columnKeys[columns] = static_cast<int32_t>(key);
     columnGroups[columns] = static_cast<int32_t>(group);
     if (!a.tiled) {
-      values.set(columns, key);
+      values.set(columns, head.valueRow(key));
       // Rows of a list lie far apart: they are on their way while the scores are computed.
       for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
     }
@@ -72,12 +71,12 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   }
   while (columns % tileLanes != 0) addColumn(-1, 0);
   if (!inPlace) {
-    for (int64_t c = 0; c < columns; c++) {
-      const T* row = columnKeys[c] < 0 ? nullptr : head.keyRow(columnKeys[c]);
-      packColumn(row, a.headDim, 1.0f, gathered + c / tileLanes * tileLanes * a.headDim, c % tileLanes);
+    for (int64_t first = 0; first < columns; first += tileLanes) {
+      const T* rows[tileLanes];
+      for (int64_t i = 0; i < tileLanes; i++) rows[i] = head.keyRow(columnKeys[first + i]);
+      packPanel(rows, a.headDim, 1.0f, gathered + first * a.headDim);
     }
   }
-  for (int64_t g = 0; g < groupRows; g++) groupValueRows[g] = head.groupValues + g * a.paddedDim();
 
   const float* counts = head.groupCounts;
   const float* logCounts = counts + groupRows;
@@ -147,7 +146,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
       // The groups' rows follow the keys' in S.
       const auto valuesOf = [&](int64_t block) -> const bfloat16* {
         if (block >= keyBlocks) return tilesOf(head.groupValues) + (block - keyBlocks) * amxKeys * a.headDim;
-        return head.packedValues + (entries[block / blockTiles] * blockTiles + block % blockTiles) * amxKeys * a.headDim;
+        return tilesOf(head.packedValues) + (entries[block / blockTiles] * blockTiles + block % blockTiles) * amxKeys * a.headDim;
       };
       tile.addTiles(scores, valuesOf, (columns + groupRows) / amxKeys, pairs);
       const bfloat16* rest = tilesOf(head.groupValues) + groupRows * a.headDim;
@@ -157,8 +156,8 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
       continue;
     }
 #endif
-    tile.addValues(groupScores, groupValueRows, groupRows);
-    tile.addValues(scores, values.rows, columns);
+    tile.addValues(groupScores, [&](int64_t column) { return Strided{head.groupValues + column, a.paddedDim()}; }, groupRows);
+    tile.addValues(scores, [&](int64_t column) { return Scattered<T>{values.rows, column}; }, columns);
     tile.write();
   }
 #if defined(__AMX_TILE__)

@@ -24,6 +24,8 @@ class Words {
     ((to = integer()), ...);
   }
   FLASHMLA_INLINE float number() { return static_cast<float>(*at_++); }
+  /** The words that have not been read yet. */
+  FLASHMLA_INLINE const double* rest() const { return at_; }
 
  private:
   const double* at_;

@@ -13,6 +13,7 @@ import {
   elementCount,
   FlashMLAError,
   type HostTensor,
+  inputSpecs,
   type MemoryInfo,
   mostPrograms,
   OutOfMemoryError,
@@ -38,7 +39,7 @@ import { planOf, refusal } from './kernels/index.ts';
 import { type Block, NativeMemory } from './native-memory.ts';
 import { NativeRecording, RecordedOp } from './native-recording.ts';
 import { NativeTensor } from './native-tensor.ts';
-import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits } from './plan.ts';
+import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits, updated } from './plan.ts';
 import { type Format, type Matrix, packedBytes, packStep, unpackStep } from './weights.ts';
 
 interface NativeProgram extends Program {
@@ -148,7 +149,11 @@ export class NativeBackend implements Backend {
     const { plan, packedPlan } = program as NativeProgram;
     const chosen = program.problem.op === 'linear' && this.#own(inputs.weight!).packed ? packedPlan : plan;
     const addresses = new Map<string, number>();
-    for (const [name, tensor] of [...Object.entries(inputs), ...Object.entries(outputs)]) {
+    const taken = inputSpecs(program.problem);
+    const written = Object.entries(outputs).map(
+      ([name, tensor]) => [Object.hasOwn(taken, name) ? updated(name) : name, tensor] as const,
+    );
+    for (const [name, tensor] of [...Object.entries(inputs), ...written]) {
       const { packed, block } = this.#own(tensor);
       if (packed && !(name === 'weight' && chosen === packedPlan)) {
         throw new FlashMLAError(

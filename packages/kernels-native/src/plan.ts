@@ -6,6 +6,9 @@ import type { Architecture } from './addon.ts';
 /** An argument word: a tensor or buffer by name (its address, 0 when it is not bound), or a number. */
 export type Argument = string | number;
 
+/** The argument word of an output where an input has the same name, for the input after the op. */
+export const updated = (name: string): string => `${name}′`;
+
 /** One kernel over `tasks` independent tasks; the next step starts when all are done. */
 export interface Step {
   /** As native/kernels.cpp names it: 'linear_f32'. */

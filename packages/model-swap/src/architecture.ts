@@ -90,17 +90,22 @@ export interface Architecture {
   readonly needs: EncoderParts<TensorNeed>;
 }
 
+/** A tree of parts with another leaf in the place of each need. */
+type Replaced<Tree, Leaf> = Tree extends TensorNeed
+  ? Leaf
+  : { readonly [Part in keyof Tree]: Replaced<Tree[Part], Leaf> };
+
 /** `needs` with each tensor's need replaced by what `replace` makes of it. */
-export function mapNeeds<Leaf>(
-  needs: EncoderParts<TensorNeed>,
+export function mapNeeds<Tree extends object, Leaf>(
+  needs: Tree,
   replace: (need: TensorNeed) => Leaf,
-): EncoderParts<Leaf> {
+): Replaced<Tree, Leaf> {
   const walk = (part: object): unknown => {
     if (isNeed(part)) return replace(part);
     if (Array.isArray(part)) return part.map(walk);
     return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, walk(inner)]));
   };
-  return walk(needs) as EncoderParts<Leaf>;
+  return walk(needs) as Replaced<Tree, Leaf>;
 }
 
 /** All needs in `part`, in order. */

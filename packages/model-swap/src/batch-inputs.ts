@@ -43,11 +43,7 @@ export function batchInputs(
 }
 
 function positionsOf(
-  {
-    firstPosition,
-    skipsPadTokens,
-    padToken,
-  }: Pick<Architecture, 'firstPosition' | 'skipsPadTokens' | 'padToken'>,
+  { firstPosition, skipsPadTokens, padToken }: Pick<Architecture, 'firstPosition' | 'skipsPadTokens' | 'padToken'>,
   ids: Int32Array,
 ): Int32Array {
   let next = firstPosition;

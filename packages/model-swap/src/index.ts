@@ -15,8 +15,8 @@ export {
 export { type BatchInputs, batchInputs } from './batch-inputs.ts';
 export type { Encoder, ForwardOptions, ForwardResult } from './encoder.ts';
 export { architectureOf } from './families/index.ts';
-export type { JsonObject } from './files/text-file.ts';
 export type { ModelFiles, ModelSource } from './files/model-folder.ts';
+export type { JsonObject } from './files/text-file.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveGates } from './gates-file.ts';
 export { keysShare } from './keys-share.ts';
@@ -27,7 +27,8 @@ export { EncoderModel, type RunInput, type RunOptions, type RunResult } from './
 export { type ModelPlan, type PlanOptions, planModel, problemsOf } from './plan.ts';
 export type { Progress, ProgressListener } from './progress.ts';
 export { readConfig, readModel, readTensors } from './read-model.ts';
+export { readTokenizer, type TokenizerLimits } from './read-tokenizer.ts';
 export { sampleTexts } from './sample-texts.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
-export type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
+export type { EncodedText, EncodedWords, TextInput, TextTokenizer } from './tokenizer.ts';
 export { type Cosines, type LayerDrift, type SwapVerification, type VerifyOptions, verifySwap } from './verify.ts';

@@ -5,11 +5,11 @@ import { type Backend, describeValue, FlashMLAError, type Precision } from '@fla
 import type { Architecture } from './architecture.ts';
 import { architectureOf } from './families/index.ts';
 import { type ModelSource, openFolder } from './files/model-folder.ts';
-import { readJson, requireJson } from './files/text-file.ts';
+import { requireJson } from './files/text-file.ts';
 import { readGates } from './gates-file.ts';
 import { EncoderModel } from './model.ts';
 import type { ProgressListener } from './progress.ts';
-import { TextTokenizer } from './tokenizer.ts';
+import { openTokenizer } from './read-tokenizer.ts';
 import { loadWeights, openWeights } from './weights.ts';
 
 export interface LoadOptions {
@@ -47,12 +47,7 @@ export async function loadModel(
   const folder = openFolder(source, signal);
   const config = await requireJson(folder, 'config.json', 'give a Hugging Face model folder.');
   const architecture = architectureOf(config);
-  const tokenizer = new TextTokenizer(
-    await requireJson(folder, 'tokenizer.json', 'save the tokenizer in its fast form, which writes it.'),
-    (await readJson(folder, 'tokenizer_config.json')) ?? {},
-    architecture.vocabulary,
-    architecture.maxTokens,
-  );
+  const tokenizer = await openTokenizer(folder, architecture);
   const gates = await readGates(folder, architecture);
   const weights = await openWeights(folder);
   signal?.throwIfAborted();

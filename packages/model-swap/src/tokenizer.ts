@@ -16,6 +16,12 @@ export interface EncodedText {
   readonly truncated: boolean;
 }
 
+/** A text that is given in words. */
+export interface EncodedWords extends EncodedText {
+  /** The word that each token is the first piece of, by number; −1 for its other pieces and for special tokens. */
+  readonly words: Int32Array; // [tokens]
+}
+
 /** Characters to read first for each token that is wanted; real text has 2 to 6. */
 const CHARACTERS_PER_TOKEN = 8;
 
@@ -92,6 +98,47 @@ export class TextTokenizer {
     }
     const truncated = parts.some((part, index) => part.length > kept[index]!);
     return { ids: Int32Array.from(ids), types: Int32Array.from(types), truncated };
+  }
+
+  /**
+   * A text by its words, as `encode` does it with the words parted by spaces. A word that the tokenizer makes nothing of is
+   * the first piece of no token.
+   */
+  encodeWords(words: readonly string[], maxTokens = this.maxTokens): EncodedWords {
+    const { items, specialTokens } = this.#single;
+    const room = Math.max(0, Math.min(maxTokens, this.maxTokens) - specialTokens);
+    const pieces = words.flatMap((word, index) => {
+      const ids = this.#idsOf(index === 0 ? word : ` ${word}`, room);
+      return ids.map((id, piece) => ({ id, word: piece === 0 ? index : -1 }));
+    });
+    const tokens = items.flatMap((item) =>
+      ('id' in item ? [{ id: item.id, word: -1 }] : pieces.slice(0, room)).map((token) => ({
+        ...token,
+        type: item.type,
+      })),
+    );
+    return {
+      ids: Int32Array.from(tokens, ({ id }) => id),
+      types: Int32Array.from(tokens, ({ type }) => type),
+      words: Int32Array.from(tokens, ({ word }) => word),
+      truncated: pieces.length > room,
+    };
+  }
+
+  /** Ids that stand for no text: padding, the beginning and the end of a text, the mask. */
+  get specialTokens(): number[] {
+    return [...this.#tokenizer.get_added_tokens_decoder()].filter(([, { special }]) => special).map(([id]) => id);
+  }
+
+  /** The id of the token that hides a word from a masked language model; undefined where there is none. */
+  get maskToken(): number | undefined {
+    const names = ['[MASK]', '<mask>'];
+    return this.specialTokens.find((id) => names.includes(this.token(id) ?? ''));
+  }
+
+  /** One more than the largest id there is. */
+  get vocabulary(): number {
+    return Math.max(...this.#tokenizer.get_vocab(true).values()) + 1;
   }
 
   /** The token of an id, as tokenizer.json spells it. */

@@ -32,6 +32,30 @@ describe('TextTokenizer', () => {
     expect([...types]).toEqual([0, 0, 0, 1, 1, 1]);
   });
 
+  it('encodes words, and knows the first piece of each', () => {
+    const tokenizer = wordPiece(7);
+    const { ids, words, types, truncated } = tokenizer.encodeWords(['The', 'goodly', 'film', '', 'was', 'bad']);
+    expect(spell(tokenizer, ids)).toBe('[CLS] the good ##ly film was [SEP]');
+    expect([...words]).toEqual([-1, 0, 1, -1, 2, 4, -1]);
+    expect([...types]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(truncated).toBe(true);
+    const json = byteLevelTokenizer();
+    const roberta = new TextTokenizer(json, {}, vocabularySize(json), 100);
+    expect([...roberta.encodeWords(['the', 'good']).ids]).toEqual([...roberta.encode('the good').ids]);
+  });
+
+  it('knows its special tokens and the mask', () => {
+    const tokenizer = wordPiece();
+    expect(tokenizer.specialTokens.map((id) => tokenizer.token(id))).toEqual(['[PAD]', '[UNK]', '[CLS]', '[SEP]']);
+    expect(tokenizer.maskToken).toBeUndefined();
+    expect(tokenizer.vocabulary).toBe(vocabularySize(wordPieceTokenizer()));
+    const json = wordPieceTokenizer();
+    const mask = { ...json.added_tokens[0]!, id: vocabularySize(json), content: '[MASK]' };
+    const masking = new TextTokenizer({ ...json, added_tokens: [...json.added_tokens, mask] }, {}, 1000, 100);
+    expect(masking.maskToken).toBe(mask.id);
+    expect(masking.vocabulary).toBe(mask.id + 1);
+  });
+
   it('finds special tokens in the text, and RoBERTa pairs', () => {
     const json = byteLevelTokenizer();
     const tokenizer = new TextTokenizer(json, {}, vocabularySize(json), 100);

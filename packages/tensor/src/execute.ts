@@ -73,7 +73,7 @@ export const whoComputesIn: Readonly<Record<Precision, string>> = {
   float32: 'all',
   float16: 'WebGPU on most GPUs, CUDA',
   bfloat16: 'native kernels in Node, CUDA',
-  int8: 'native kernels in Node',
+  int8: 'native kernels in Node, WASM',
 };
 
 /**
@@ -103,7 +103,7 @@ export function refusesOp(what: string, problem: Problem, kernels: object): Refu
   if (Object.hasOwn(kernels, problem.op)) return undefined;
   return {
     reason: `${what} do not compute ${problem.op}`,
-    advice: "train on the backend 'cpu', which has every op",
+    advice: "train on the backend 'native' or 'cpu', which have every op",
   };
 }
 

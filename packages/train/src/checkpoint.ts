@@ -10,30 +10,60 @@ import {
   safetensorsMetadata,
   tensor,
 } from '@flashmla/tensor';
+import type { Example } from './example.ts';
+import { fingerprint } from './fingerprint.ts';
 import type { LossScaleState } from './loss-scale.ts';
-import type { TrainedGate } from './sparse-training.ts';
+import type { SparseTraining, TrainedGate } from './sparse-training.ts';
+import type { EpochReport, TrainSettings } from './train-options.ts';
 import type { Trainer } from './trainer.ts';
-import type { SparseTraining } from './sparse-training.ts';
 
-/** Sums over the present epoch, which its report is made of. */
-export interface EpochSums {
+/** What there is to report so far. */
+export interface TrainRecord {
+  /** Of the epochs that are over. */
+  readonly epochs: EpochReport[];
+  /** Sum over the steps of the present one. */
   loss: number;
-  steps: number;
 }
 
 interface Description {
   readonly mark: string;
   readonly step: number;
   readonly lossScale: LossScaleState;
-  readonly epoch: EpochSums;
+  readonly record: TrainRecord;
   /** What of the gates is no tensor. */
   readonly gates: Readonly<Record<string, { state: object; samples: number; steps: readonly number[] }>>;
 }
 
-export async function encodeCheckpoint(
+const stepsPerCheckpoint = 500;
+
+/** The checkpoint of this training in its store, if it has one. `load` puts the training where it was left. */
+export async function openCheckpoint(
+  trainer: Trainer,
+  sparse: SparseTraining | undefined,
+  examples: readonly Example[],
+  { checkpoint, signal, progress, epochEnded, validation, ...described }: TrainSettings,
+) {
+  const begun = (): TrainRecord => ({ epochs: [], loss: 0 });
+  if (!checkpoint) return { load: async () => begun(), save: async () => {}, stepMade: async () => {} };
+  const { store, everySteps = stepsPerCheckpoint } = checkpoint;
+  const mark = await fingerprint(trainer.model, examples, described);
+  const save = async (record: TrainRecord) => store.save(await encodeCheckpoint(mark, trainer, record, sparse));
+  return {
+    async load(): Promise<TrainRecord> {
+      const saved = await store.load();
+      return saved ? restoreCheckpoint(saved, mark, trainer, sparse) : begun();
+    },
+    save,
+    async stepMade(record: TrainRecord): Promise<void> {
+      if (trainer.step % everySteps === 0) await save(record);
+    },
+  };
+}
+
+async function encodeCheckpoint(
   mark: string,
   trainer: Trainer,
-  epoch: EpochSums,
+  record: TrainRecord,
   sparse: SparseTraining | undefined,
 ): Promise<Uint8Array> {
   const tensors = new Map<string, HostTensor>();
@@ -46,18 +76,18 @@ export async function encodeCheckpoint(
   const gates: Record<string, Description['gates'][string]> = {};
   for (const [layer, gate] of sparse?.state() ?? []) gates[layer] = describeGate(`gate.${layer}`, gate, tensors);
   const description: Description = {
-    ...{ mark, step: trainer.step, lossScale: trainer.lossScale.state(), epoch, gates },
+    ...{ mark, step: trainer.step, lossScale: trainer.lossScale.state(), record, gates },
   };
   return encodeSafetensors(tensors, { training: JSON.stringify(description) });
 }
 
 /** Puts a training where the checkpoint left it. @throws FlashMLAError 'invalid-file' for that of another training */
-export async function restoreCheckpoint(
+async function restoreCheckpoint(
   bytes: Uint8Array,
   mark: string,
   trainer: Trainer,
   sparse: SparseTraining | undefined,
-): Promise<EpochSums> {
+): Promise<TrainRecord> {
   const file = 'the checkpoint';
   const { training } = safetensorsMetadata(bytes, file);
   const description = training === undefined ? undefined : (JSON.parse(training) as Description);
@@ -81,7 +111,7 @@ export async function restoreCheckpoint(
     ([layer, described]) => [Number(layer), readGate(`gate.${layer}`, described, tensors)] as const,
   );
   await sparse?.restore(new Map(gates));
-  return description.epoch;
+  return description.record;
 }
 
 function describeGate(

@@ -2,7 +2,14 @@
 // reverse. Dropout where BERT has it on hidden states: behind the embedding, behind attention's and the feed-forward
 // network's output. Attention's probabilities, which nobody keeps, are not dropped.
 
-import { type Architecture, batchInputs, type EncodedText, type EncoderParts, type LayerParts, type LinearParts } from '@flashmla/model-swap';
+import {
+  type Architecture,
+  batchInputs,
+  type EncodedText,
+  type EncoderParts,
+  type LayerParts,
+  type LinearParts,
+} from '@flashmla/model-swap';
 import { type DeviceTensor, type Selection, tensor } from '@flashmla/tensor';
 import type { Parameter } from './parameter.ts';
 import { attend, dropout, embed, linear, norm } from './pass/steps.ts';

@@ -24,7 +24,13 @@ export function epochBatches(
   let bucket: number[] = [];
   let bucketTokens = 0;
   const close = () => {
-    batches.push(...cut(bucket.sort((a, b) => lengths[b]! - lengths[a]!), lengths, batchTokens));
+    batches.push(
+      ...cut(
+        bucket.sort((a, b) => lengths[b]! - lengths[a]!),
+        lengths,
+        batchTokens,
+      ),
+    );
     bucket = [];
     bucketTokens = 0;
   };

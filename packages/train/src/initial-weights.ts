@@ -8,7 +8,11 @@ const deviation = 0.02;
 
 export function initialWeights({ name, shape }: TensorNeed, random: () => number): HostTensor {
   const count = elementCount(shape);
-  if (shape.length > 1) return tensor(randomNormal(count, random).map((value) => value * deviation), shape);
+  if (shape.length > 1)
+    return tensor(
+      randomNormal(count, random).map((value) => value * deviation),
+      shape,
+    );
   const isNormWeight = /norm\w*\.(weight|gamma)$/i.test(name);
   return tensor(new Float32Array(count).fill(isNormWeight ? 1 : 0), shape);
 }

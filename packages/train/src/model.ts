@@ -21,6 +21,7 @@ import {
   randomSource,
   tensor,
 } from '@flashmla/tensor';
+import { checkTrains } from './backend-check.ts';
 import type { Head, HeadParts } from './heads/head.ts';
 import { initialWeights } from './initial-weights.ts';
 import { type Parameter, parameterOf } from './parameter.ts';
@@ -73,6 +74,7 @@ export class TrainableModel implements Disposable {
    */
   static async open(options: TrainableModelOptions): Promise<TrainableModel> {
     const { backend, head, from, seed = 0, signal } = options;
+    checkTrains(backend);
     const config = withHead(options.config, head);
     const architecture = architectureOf(config);
     const encoderNeeds = { embedding: architecture.needs.embedding, layers: architecture.needs.layers };

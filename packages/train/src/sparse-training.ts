@@ -47,19 +47,13 @@ export class SparseTraining implements Disposable {
   readonly #gates: readonly LearnableGate[];
   readonly #trainers = new Map<number, GateTrainer>();
 
+  /** @throws FlashMLAError 'invalid-argument' for a gate that can't learn */
   constructor(backend: Backend, architecture: Architecture, options: SparseTrainingOptions, seed: number) {
     this.#options = options;
     this.#backend = backend;
     this.#architecture = architecture;
     this.#seed = seed;
-    this.#gates = architecture.needs.layers.map(() => {
-      const gate = createGate(options.gate ?? 'content');
-      if (isLearnable(gate)) return gate;
-      throw new FlashMLAError(
-        'invalid-argument',
-        `[train] gate is '${gate.name}', which has nothing to learn; expected 'content', 'block' or 'slot'.`,
-      );
-    });
+    this.#gates = architecture.needs.layers.map(() => learnableGate(options.gate));
   }
 
   /** Whether step `step` of `steps` attends sparsely. */
@@ -67,9 +61,9 @@ export class SparseTraining implements Disposable {
     return step >= Math.round((this.#options.after ?? 0) * steps);
   }
 
-  /** Whether the gates learn in this step. */
+  /** Whether the gates learn in this sparse step: in the first, so that what they are is in every checkpoint, and now and then. */
   learnsIn(step: number): boolean {
-    return step % (this.#options.learnEvery ?? 10) === 0;
+    return this.#trainers.size === 0 || step % (this.#options.learnEvery ?? 10) === 0;
   }
 
   keys(tokens: number): number {
@@ -134,6 +128,16 @@ export class SparseTraining implements Disposable {
     this.#trainers.set(layer, trainer);
     return trainer;
   }
+}
+
+/** A gate without weights. @throws FlashMLAError 'invalid-argument' for one that has nothing to learn, or is none */
+export function learnableGate(name: GateName = 'content'): LearnableGate {
+  const gate = createGate(name);
+  if (isLearnable(gate)) return gate;
+  throw new FlashMLAError(
+    'invalid-argument',
+    `[train] sparse.gate is '${name}', which has nothing to learn; expected 'content', 'block' or 'slot'.`,
+  );
 }
 
 /** What a layer reads of text `text` of a batch, of whose tokens the first `tokens` are its own. */

@@ -1,87 +1,25 @@
 // train: a model learns from examples, epoch after epoch.
 
-import type { CheckpointStore } from '@flashmla/gating';
-import { describeValue, FlashMLAError, type FloatDType } from '@flashmla/tensor';
-import type { AdamWOptions } from './adam-w.ts';
-import { type EpochSums, encodeCheckpoint, restoreCheckpoint } from './checkpoint.ts';
+import type { Architecture } from '@flashmla/model-swap';
+import { describeValue, FlashMLAError } from '@flashmla/tensor';
+import { checkTrains } from './backend-check.ts';
+import { openCheckpoint } from './checkpoint.ts';
 import { epochBatches } from './epoch.ts';
 import type { Example } from './example.ts';
-import { fingerprint } from './fingerprint.ts';
 import type { TrainableModel } from './model.ts';
 import { learningRateAt } from './schedule.ts';
-import { SparseTraining, type SparseTrainingOptions, type TrainedGate } from './sparse-training.ts';
+import { SparseTraining, type TrainedGate } from './sparse-training.ts';
+import { type EpochReport, settingsOf, type TrainOptions, type TrainSettings } from './train-options.ts';
 import { Trainer } from './trainer.ts';
-
-export interface TrainOptions {
-  /** Passes over the examples; default 1. */
-  epochs?: number;
-  /** Ends after so many steps, the learning rate reaching zero there; default: the epochs'. */
-  steps?: number;
-  /** Most tokens of a batch, padding included; default 4096. */
-  batchTokens?: number;
-  /** Batches whose gradients are summed before a step; default 1. */
-  accumulate?: number;
-  /** The largest, after the warm-up; default 1e-4. */
-  learningRate?: number;
-  /** Share of the steps in which the learning rate rises; default 0.1. */
-  warmUp?: number;
-  /** Default: beta1 0.9, beta2 0.999, epsilon 1e-8, weightDecay 0.01. */
-  optimizer?: Partial<AdamWOptions>;
-  /** Norm of the gradients above which they are scaled down; default 1. */
-  maxNorm?: number;
-  /** Share of the hidden states' elements that is dropped; default 0.1. */
-  dropout?: number;
-  /**
-   * What activations are kept in between forward and backward pass; default float32. Half precision halves their memory;
-   * parameters, sums and moments stay float32, and float16 has a dynamic loss scale.
-   */
-  activations?: FloatDType;
-  /** Share of the batches whose texts begin at a random position; default 0. */
-  randomOffsets?: number;
-  /** Trains through sparse attention, gates learning along; default: dense attention. */
-  sparse?: SparseTrainingOptions;
-  /** The same seed, examples and options give the same weights on the same machine, bit for bit. Default 0. */
-  seed?: number;
-  /** Keeps what is done, so that an interrupted training goes on where it was. */
-  checkpoint?: {
-    readonly store: CheckpointStore;
-    /** Steps from one to the next; default 500. One more is written when the signal aborts. */
-    readonly everySteps?: number;
-  };
-  signal?: AbortSignal;
-  progress?: (progress: TrainProgress) => void;
-}
-
-export interface TrainProgress {
-  /** Steps that were made. */
-  readonly step: number;
-  readonly steps: number;
-  readonly epoch: number;
-  /** Of the last step, mean over what had a target. */
-  readonly loss: number;
-  readonly learningRate: number;
-  /** Of the gradients, before they were scaled down. */
-  readonly gradientNorm: number;
-  readonly tokensPerSecond: number;
-  /** Whether gradients were no numbers, and nothing was changed. */
-  readonly skipped: boolean;
-}
+import { validate } from './validation.ts';
 
 export interface TrainReport {
   /** Steps in all. */
   readonly steps: number;
-  /** Mean loss of each epoch that ended here. */
-  readonly losses: readonly number[];
+  readonly epochs: readonly EpochReport[];
   /** The gates that learned along, by layer. */
   readonly gates: ReadonlyMap<number, TrainedGate>;
 }
-
-const defaults = {
-  ...{ epochs: 1, steps: Number.MAX_SAFE_INTEGER, batchTokens: 4096, accumulate: 1, learningRate: 1e-4, warmUp: 0.1 },
-  ...{ maxNorm: 1, dropout: 0.1, activations: 'float32', randomOffsets: 0, seed: 0 },
-} as const;
-const optimizerDefaults: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
-const stepsPerCheckpoint = 500;
 
 /**
  * Trains `model`, whose parameters change in place.
@@ -95,26 +33,23 @@ export async function train(
   examples: readonly Example[] | ((epoch: number) => readonly Example[]),
   options: TrainOptions = {},
 ): Promise<TrainReport> {
-  const settings = { ...defaults, ...options, optimizer: { ...optimizerDefaults, ...options.optimizer } };
-  check(settings);
-  const { seed, signal, checkpoint, accumulate } = settings;
+  checkTrains(model.backend);
+  const settings = settingsOf(options);
+  const { seed, signal, accumulate } = settings;
   const epochOf = typeof examples === 'function' ? examples : () => examples;
   const plan = planSteps(model, epochOf, settings);
-  const { progress, signal: _, checkpoint: __, ...described } = settings;
-  const mark = await fingerprint(model, plan.lengths, described);
-  using sparse = options.sparse && new SparseTraining(model.backend, model.architecture, options.sparse, seed);
+  const { validation } = settings;
+  if (validation) checkExamples(model, validation);
+  using sparse = settings.sparse && new SparseTraining(model.backend, model.architecture, settings.sparse, seed);
   using trainer = new Trainer(model, { ...settings, sparse });
-  const saved = await checkpoint?.store.load();
-  let sums: EpochSums = { loss: 0, steps: 0 };
-  if (saved) sums = await restoreCheckpoint(saved, mark, trainer, sparse);
-  const save = async () => checkpoint?.store.save(await encodeCheckpoint(mark, trainer, sums, sparse));
-  const losses: number[] = [];
+  const checkpoint = await openCheckpoint(trainer, sparse, epochOf(0), settings);
+  const record = await checkpoint.load();
   try {
     let firstStep = 0;
     for (const [epoch, stepsOfEpoch] of plan.steps.entries()) {
       const begin = firstStep;
       firstStep += stepsOfEpoch;
-      if (trainer.step >= firstStep) continue;
+      if (epoch < record.epochs.length) continue;
       const all = epochOf(epoch);
       const batches = epochBatches(lengthsOf(all), { ...settings, epoch });
       while (trainer.step < firstStep) {
@@ -125,20 +60,40 @@ export async function train(
         const isSparse = sparse?.isOn(trainer.step, plan.total) ?? false;
         const started = performance.now();
         const made = await trainer.makeStep(chosen, { learningRate, isSparse, signal });
-        sums.loss += made.loss;
-        sums.steps++;
+        record.loss += made.loss;
         const tokensPerSecond = made.tokens / ((performance.now() - started) / 1000);
-        progress?.({ step: trainer.step, steps: plan.total, epoch, learningRate, tokensPerSecond, ...made });
-        if (trainer.step % (checkpoint?.everySteps ?? stepsPerCheckpoint) === 0) await save();
+        settings.progress?.({ step: trainer.step, steps: plan.total, epoch, learningRate, tokensPerSecond, ...made });
+        await checkpoint.stepMade(record);
       }
-      losses.push(sums.loss / sums.steps);
-      sums = { loss: 0, steps: 0 };
+      const report: EpochReport = {
+        loss: record.loss / stepsOfEpoch,
+        ...(validation && {
+          validation: await validateBoth(trainer, validation, {
+            ...{ batchTokens: settings.batchTokens, signal },
+            isSparse: sparse?.isOn(trainer.step - 1, plan.total) ?? false,
+          }),
+        }),
+      };
+      record.epochs.push(report);
+      record.loss = 0;
+      settings.epochEnded?.(report);
     }
   } catch (error) {
-    if (signal?.aborted) await save();
+    if (signal?.aborted) await checkpoint.save(record);
     throw error;
   }
-  return { steps: trainer.step, losses, gates: sparse?.state() ?? new Map() };
+  return { steps: trainer.step, epochs: record.epochs, gates: sparse?.state() ?? new Map() };
+}
+
+/** Through dense attention in any case, and where training is sparse through that as well. */
+async function validateBoth(
+  trainer: Trainer,
+  examples: readonly Example[],
+  { isSparse, ...options }: Parameters<typeof validate>[2],
+): Promise<NonNullable<EpochReport['validation']>> {
+  const dense = await validate(trainer, examples, { ...options, isSparse: false });
+  if (!isSparse) return { dense };
+  return { dense, sparse: await validate(trainer, examples, { ...options, isSparse }) };
 }
 
 const lengthsOf = (examples: readonly Example[]) => Int32Array.from(examples, ({ ids }) => ids.length);
@@ -147,30 +102,24 @@ interface StepPlan {
   /** Steps of each epoch. */
   readonly steps: readonly number[];
   readonly total: number;
-  /** Tokens of each example of the first epoch. */
-  readonly lengths: Int32Array;
 }
-
-type Settings = typeof defaults & TrainOptions & { optimizer: AdamWOptions };
 
 function planSteps(
   model: TrainableModel,
   epochOf: (epoch: number) => readonly Example[],
-  settings: Required<Pick<TrainOptions, 'epochs' | 'steps' | 'batchTokens' | 'accumulate' | 'seed'>>,
+  settings: TrainSettings,
 ): StepPlan {
   const steps: number[] = [];
   let total = 0;
-  let lengths = new Int32Array();
   for (let epoch = 0; epoch < settings.epochs && total < settings.steps; epoch++) {
     const all = epochOf(epoch);
     checkExamples(model, all);
-    if (epoch === 0) lengths = lengthsOf(all);
     const batches = epochBatches(lengthsOf(all), { ...settings, epoch });
     const own = Math.min(Math.ceil(batches.length / settings.accumulate), settings.steps - total);
     steps.push(own);
     total += own;
   }
-  return { steps, total, lengths };
+  return { steps, total };
 }
 
 function checkExamples({ head, architecture }: TrainableModel, examples: readonly Example[]): void {
@@ -181,39 +130,14 @@ function checkExamples({ head, architecture }: TrainableModel, examples: readonl
     );
   }
   for (const [number, example] of examples.entries()) {
-    const { ids } = example;
-    const fail = (what: string) => {
-      throw new FlashMLAError('invalid-argument', `[train] example ${number} ${what}`);
-    };
-    if (!(ids instanceof Int32Array) || ids.length === 0) fail('has no ids; expected an Int32Array of at least one.');
-    if (ids.length > architecture.maxTokens) {
-      fail(`has ${ids.length} tokens; the model takes ${architecture.maxTokens}. Cut it, or leave it out.`);
-    }
-    const wrong = ids.find((id) => id < 0 || id >= architecture.vocabulary);
-    if (wrong !== undefined) {
-      fail(`has the token id ${wrong}; the model has ${architecture.vocabulary} word embeddings.`);
-    }
-    head.check(example, architecture);
+    const fault = faultOf(example, architecture) ?? head.fault(example, architecture);
+    if (fault) throw new FlashMLAError('invalid-argument', `[train] example ${number} ${fault}.`);
   }
 }
 
-function check(settings: Settings): void {
-  const whole = ['epochs', 'steps', 'batchTokens', 'accumulate'] as const;
-  const positive = ['learningRate', 'maxNorm'] as const;
-  const shares = ['dropout', 'warmUp', 'randomOffsets'] as const;
-  const given = (name: keyof Settings) => settings[name] as unknown as number;
-  const fail = (name: string, expected: string) => {
-    throw new FlashMLAError(
-      'invalid-argument',
-      `[train] ${name} is ${describeValue(given(name as keyof Settings))}; expected ${expected}.`,
-    );
-  };
-  for (const name of whole) {
-    if (!Number.isSafeInteger(given(name)) || given(name) < 1) fail(name, 'a whole number ≥ 1');
-  }
-  for (const name of positive) if (!(given(name) > 0)) fail(name, 'a number > 0');
-  for (const name of shares) if (!(given(name) >= 0 && given(name) < 1)) fail(name, 'a number from 0 to below 1');
-  if (!Number.isSafeInteger(settings.seed)) fail('seed', 'a whole number');
-  const precisions: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
-  if (!precisions.includes(settings.activations)) fail('activations', precisions.join(', '));
+function faultOf({ ids }: Example, { maxTokens, vocabulary }: Architecture): string | undefined {
+  if (!(ids instanceof Int32Array) || ids.length === 0) return 'has no ids; expected an Int32Array of at least one';
+  if (ids.length > maxTokens) return `has ${ids.length} tokens; the model takes ${maxTokens}: cut it, or leave it out`;
+  const wrong = ids.find((id) => id < 0 || id >= vocabulary);
+  return wrong === undefined ? undefined : `has the token id ${wrong}; the model has ${vocabulary} word embeddings`;
 }

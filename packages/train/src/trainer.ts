@@ -58,7 +58,11 @@ export class Trainer implements Disposable {
   /** Makes one step on `batches`, whose gradients are summed. One that is aborted changes no parameter. */
   async makeStep(
     batches: readonly (readonly Example[])[],
-    { learningRate, isSparse = false, signal }: { learningRate: number; isSparse?: boolean; signal?: AbortSignal | undefined },
+    {
+      learningRate,
+      isSparse = false,
+      signal,
+    }: { learningRate: number; isSparse?: boolean; signal?: AbortSignal | undefined },
   ): Promise<StepReport> {
     const { architecture, head } = this.model;
     const prepared = batches.map((examples, index) => head.batch(examples, architecture, this.#random(index)));
@@ -113,7 +117,11 @@ export class Trainer implements Disposable {
     batch: HeadBatch,
     index: number,
     scale: number,
-    { isSparse, lessons, signal }: { isSparse: boolean; lessons: Lesson[] | undefined; signal: AbortSignal | undefined },
+    {
+      isSparse,
+      lessons,
+      signal,
+    }: { isSparse: boolean; lessons: Lesson[] | undefined; signal: AbortSignal | undefined },
   ): Promise<number> {
     const { activations, dropout: rate, sparse, randomOffsets } = this.#options;
     using tape = new Tape(this.model.backend, { gradients: this.#gradients, activations, signal });
@@ -123,12 +131,13 @@ export class Trainer implements Disposable {
     const offset = random() < randomOffsets ? Math.floor(random() * (free + 1)) : 0;
     const seed = Math.floor(random() * 2 ** 32) | 0;
     const text = Math.floor(random() * batch.texts.length);
-    const onReads = lessons && sparse?.learnsIn(this.step)
-      ? async (reads: LayerReads) => {
-          const sample = await sampleOf(tape, reads, text, batch.texts[text]!.ids.length);
-          lessons.push({ layer: reads.layer, sample });
-        }
-      : undefined;
+    const onReads =
+      lessons && sparse?.learnsIn(this.step)
+        ? async (reads: LayerReads) => {
+            const sample = await sampleOf(tape, reads, text, batch.texts[text]!.ids.length);
+            lessons.push({ layer: reads.layer, sample });
+          }
+        : undefined;
     const logits = await this.#logits(tape, batch, { dropout: rate, seed, offset, isSparse, onReads });
     const { targets } = batch;
     const losses =
@@ -156,10 +165,12 @@ export class Trainer implements Disposable {
     const sparse = isSparse ? this.#options.sparse : undefined;
     const hidden = await encode(tape, architecture, encoder, texts, {
       ...{ dropout: rate, seed, offset },
-      select: sparse && (async (reads) => {
-        await onReads?.(reads);
-        return sparse.select(tape, reads);
-      }),
+      select:
+        sparse &&
+        (async (reads) => {
+          await onReads?.(reads);
+          return sparse.select(tape, reads);
+        }),
     });
     const read = await gatherRows(tape, hidden, rows);
     let site = 0;
@@ -169,7 +180,9 @@ export class Trainer implements Disposable {
 
   /** What is random in batch `index` of the present step. */
   #random(index: number): () => number {
-    return randomSource(Math.imul(this.#options.seed + 1, 0x9e3779b1) ^ Math.imul(this.step * 64 + index + 1, 0x85ebca6b));
+    return randomSource(
+      Math.imul(this.#options.seed + 1, 0x9e3779b1) ^ Math.imul(this.step * 64 + index + 1, 0x85ebca6b),
+    );
   }
 }
 

@@ -1,12 +1,14 @@
 // flashmla calibrate: the gates of a model learn from its dense attention on texts, and are stored.
 
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readTexts } from '@flashmla/evaluation';
-import { type BudgetReport, type CheckpointStore, calibrateGates, type HeadCalibration } from '@flashmla/gating';
+import { type BudgetReport, calibrateGates, type HeadCalibration } from '@flashmla/gating';
 import { saveGates, swapAttention } from '@flashmla/model-swap';
+import { checkpointIn } from '../checkpoint-file.ts';
 import { command } from '../command.ts';
 import { badInput } from '../errors.ts';
+import { makeFolder } from '../make-folder.ts';
 import { withModel } from '../opening.ts';
 import {
   backendOption,
@@ -19,7 +21,6 @@ import {
   threadsOption,
 } from '../options.ts';
 import { formatPercent, table } from '../output.ts';
-import { writeWhole } from '../write-whole.ts';
 
 /** In the folder that gates go to, while it is not finished. */
 const checkpointName = 'calibration.unfinished.safetensors';
@@ -70,7 +71,7 @@ export const calibrate = command({
       swapAttention(model, { gate, crossover: 0, ...(k !== undefined && { k }) });
       const start = performance.now();
       progress.start('calibrating the gates');
-      const checkpoint = checkpointIn(out);
+      const checkpoint = checkpointIn(join(out, checkpointName));
       const { layers, budget, ...counts } = await calibrateGates(model, texts, {
         ...{
           signal,
@@ -120,31 +121,6 @@ function budgetText({ meanK, uniform, spread, kept, heads }: BudgetReport): stri
     'keys of the heads:',
     ...layers.map((layer) => `  layer ${layer}: ${keysOf(layer).join(', ')}`),
   ].join('\n');
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw badInput(`--out ${folder} can't be made: ${(cause as Error).message}. Name a folder you may write to.`, {
-      cause,
-    });
-  }
-}
-
-function checkpointIn(folder: string): CheckpointStore {
-  const file = join(folder, checkpointName);
-  return {
-    async load() {
-      try {
-        return new Uint8Array(await readFile(file));
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw cause;
-      }
-    },
-    save: (bytes) => writeWhole(file, bytes),
-  };
 }
 
 const columns = [

@@ -20,7 +20,13 @@ export function parseJsonl(text: string, file: string, limit = Number.POSITIVE_I
   return rows;
 }
 
-function parseLine(line: string, place: string): Row {
+/**
+ * The row of one line.
+ *
+ * @param place file and line, for messages
+ * @throws FlashMLAError 'invalid-file' for a line that is no JSON object
+ */
+export function parseLine(line: string, place: string): Row {
   let value: unknown;
   try {
     value = JSON.parse(line);

@@ -43,11 +43,27 @@ export class Row {
 
   /** The number of its label; a row has either that or the name. */
   label(names: readonly string[]): number {
-    const { label } = this.#fields;
-    const index = typeof label === 'string' ? names.indexOf(label) : label;
-    if (Number.isSafeInteger(index) && names[index as number] !== undefined) return index as number;
-    const known = names.map((name, number) => `${number} '${name}'`).join(', ');
-    throw invalidFile(`${this.place}: label is ${JSON.stringify(label)}; expected one of ${known}.`);
+    return this.#labelOf(this.#fields.label, names);
+  }
+
+  /** The words of a row whose words have labels, and the number of each one's label; it has that or the name. */
+  words(names: readonly string[]): { words: readonly string[]; labels: readonly number[] } {
+    const { tokens, labels } = this.#fields;
+    const fits =
+      Array.isArray(tokens) &&
+      Array.isArray(labels) &&
+      tokens.length === labels.length &&
+      tokens.every((token) => typeof token === 'string');
+    if (!fits) {
+      const found = Object.entries(this.#fields).map(([name, value]) =>
+        Array.isArray(value) ? `${name}, a list of ${value.length}` : name,
+      );
+      throw invalidFile(
+        `${this.place} has no labelled words (its fields: ${found.join('; ') || 'none'}); expected { tokens, labels }, lists of ` +
+          'one length, of strings and of labels.',
+      );
+    }
+    return { words: tokens, labels: labels.map((label) => this.#labelOf(label, names)) };
   }
 
   /** @param range the least score and the most; without it any number will do */
@@ -56,5 +72,12 @@ export class Row {
     if (typeof score === 'number' && (!range || (score >= range[0] && score <= range[1]))) return score;
     const expectation = range ? ` from ${range[0]} to ${range[1]}` : '';
     throw invalidFile(`${this.place}: score is ${JSON.stringify(score)}; expected a number${expectation}.`);
+  }
+
+  #labelOf(label: unknown, names: readonly string[]): number {
+    const index = typeof label === 'string' ? names.indexOf(label) : label;
+    if (Number.isSafeInteger(index) && names[index as number] !== undefined) return index as number;
+    const known = names.map((name, number) => `${number} '${name}'`).join(', ');
+    throw invalidFile(`${this.place}: label is ${JSON.stringify(label)}; expected one of ${known}.`);
   }
 }

@@ -144,10 +144,11 @@ async function slotLearning(
   samples: readonly LayerSample[],
   { backend, heads, headDim, k, seed }: LearningContext,
 ): Promise<GateLearning<SlotExample>> {
-  const [{ hidden, tokens }] = samples;
-  const modelDim = hidden.length / tokens;
   const { slotCount } = gate;
-  const { weight, bias } = gate.fitted ? gate.state() : randomSlotWeights(heads * slotCount, modelDim, seed);
+  const { weight, bias } = gate.fitted
+    ? gate.state()
+    : randomSlotWeights(heads * slotCount, samples[0].hidden.length / samples[0].tokens, seed);
+  const modelDim = weight.shape[1];
   const size = slotCount * modelDim;
   const hiddenOf = new WeakMap<LayerSample, Float64Array>(); // the same for all heads
   return {

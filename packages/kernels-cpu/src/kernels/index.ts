@@ -49,7 +49,10 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
 };
 
 export function refusal(problem: Problem): Refusal | undefined {
-  return refusesDType('WASM kernels', problem) ?? (kernels[problem.op] as Kernel<Problem>).refuses?.(problem);
+  return (
+    refusesDType('WASM kernels', problem, ['float32', 'int8']) ??
+    (kernels[problem.op] as Kernel<Problem>).refuses?.(problem)
+  );
 }
 
 /** The ways to run a problem, the default first. */

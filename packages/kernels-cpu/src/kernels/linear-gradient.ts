@@ -3,7 +3,9 @@
 
 import { ceilDivide, type LinearGradientProblem, type LinearProblem } from '@flashmla/tensor';
 import { type CpuPlan, type Kernel, type PlanOptions, roundUp, type Step } from '../plan.ts';
-import { activationCode, linear, packedElements } from './linear.ts';
+import { packedBytes } from '../weights.ts';
+import { activationCode } from './activation.ts';
+import { linear } from './linear.ts';
 
 const PACK_ROWS = 64;
 const TRANSPOSE_BLOCK = 32;
@@ -51,9 +53,9 @@ export const linearGradient: Kernel<LinearGradientProblem> = {
     const elements = rows * outFeatures;
     // One after the other they are packed to the same place.
     const packed = Math.max(
-      packedElements(inFeatures, outFeatures),
-      packedElements(inFeatures, rows),
-      active ? packedElements(outFeatures, inFeatures) : 0,
+      packedBytes({ outFeatures: inFeatures, inFeatures: outFeatures }, undefined),
+      packedBytes({ outFeatures: inFeatures, inFeatures: rows }, undefined),
+      active ? packedBytes({ outFeatures, inFeatures }, undefined) : 0,
     );
     return {
       steps: [
@@ -81,7 +83,7 @@ export const linearGradient: Kernel<LinearGradientProblem> = {
         ...ofWeight.steps,
       ],
       buffers: {
-        packed: 4 * packed,
+        packed,
         transposed: 4 * elements,
         ...(active && { dz: 4 * roundUp(elements, 4) }),
       },

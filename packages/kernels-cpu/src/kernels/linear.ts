@@ -1,11 +1,11 @@
 // linear: packed weight panels × tiles of 4 or 6 rows; see ../../assembly/linear.ts.
 
-import { type Activation, ceilDivide, type LinearProblem } from '@flashmla/tensor';
-import { type Kernel, roundUp, type Step } from '../plan.ts';
+import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
+import { type Kernel, type RowTile, roundUp, type Step, twoPerUnit } from '../plan.ts';
+import { packedBytes, packStep } from '../weights.ts';
+import { activationCode } from './activation.ts';
+import { planInt8 } from './linear-int8.ts';
 
-const ACTIVATIONS: readonly Activation[] = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
-/** The argument word that kernels know an activation by. */
-export const activationCode = (activation: Activation): number => ACTIVATIONS.indexOf(activation);
 /** Depth of a pass: DEPTH of the kernel. */
 const DEPTH = 512;
 /**
@@ -21,56 +21,54 @@ const MIN_COLUMN_BLOCK = 32;
 /** Tasks a thread should get, so that the last ones end together. */
 const TASKS_PER_THREAD = 4;
 
-/** f32 elements of a packed weight. */
-export const packedElements = (outFeatures: number, inFeatures: number): number => roundUp(outFeatures, 8) * inFeatures;
+/** How the output is cut into tasks. */
+export interface Blocks {
+  readonly rowBlock: number;
+  readonly columnBlock: number;
+  readonly tasks: number;
+  /** Rows that are computed. */
+  readonly issuedRows: number;
+}
 
-/** The step that packs `weight` into `packed`. */
-export const packStep = (weight: string, packed: string, outFeatures: number, inFeatures: number): Step => ({
-  kernel: 'packWeight',
-  tasks: ceilDivide(outFeatures, 8),
-  arguments: [weight, packed, outFeatures, inFeatures],
-});
+function blocksOf(
+  { rows, outFeatures }: LinearProblem,
+  [mostRows, mostColumns]: readonly [number, number],
+  threads: number,
+  rowTile: RowTile,
+): Blocks {
+  const rowBlock = Math.min(roundUp(mostRows, rowTile), roundUp(rows, rowTile));
+  const rowBlocks = ceilDivide(rows, Math.max(1, rowBlock));
+  const tasksBy = (columns: number) => rowBlocks * ceilDivide(outFeatures, columns);
+  let columnBlock = Math.min(mostColumns, roundUp(outFeatures, 8));
+  while (tasksBy(columnBlock) < TASKS_PER_THREAD * threads && columnBlock > MIN_COLUMN_BLOCK) {
+    columnBlock = roundUp(columnBlock / 2, 8);
+  }
+  return { rowBlock, columnBlock, tasks: tasksBy(columnBlock), issuedRows: issuedRows(rows, rowBlock, rowTile) };
+}
 
 export const linear: Kernel<LinearProblem> = {
   variants: Object.keys(BLOCKS),
 
-  plan({ rows, inFeatures, outFeatures, activation }, { threads, packedWeight, rowTile = 4 }, variant) {
-    const [mostRows, mostColumns] = BLOCKS[variant]!;
-    const rowBlock = Math.min(roundUp(mostRows, rowTile), roundUp(rows, rowTile));
-    const rowBlocks = ceilDivide(rows, Math.max(1, rowBlock));
-    let columnBlock = Math.min(mostColumns, roundUp(outFeatures, 8));
-    while (
-      rowBlocks * ceilDivide(outFeatures, columnBlock) < TASKS_PER_THREAD * threads &&
-      columnBlock > MIN_COLUMN_BLOCK
-    ) {
-      columnBlock = roundUp(columnBlock / 2, 8);
-    }
+  plan(problem, { threads, packedWeight, rowTile = 4, int8 = twoPerUnit }, variant) {
+    const { rows, inFeatures, outFeatures, activation, quantization } = problem;
+    const blocks = blocksOf(problem, BLOCKS[variant]!, threads, rowTile);
+    if (quantization) return planInt8(problem, blocks, { rowTile, int8, packedWeight });
+    const { rowBlock, columnBlock, tasks } = blocks;
     const weight = packedWeight ? 'weight' : 'packed';
-    const multiply: Step[] = [
-      {
-        kernel: 'linear',
-        tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
-        arguments: [
-          'input',
-          weight,
-          'bias',
-          'output',
-          rows,
-          inFeatures,
-          outFeatures,
-          activationCode(activation),
-          rowBlock,
-          columnBlock,
-          rowTile,
-        ],
-      },
-    ];
+    const multiply: Step = {
+      kernel: 'linear',
+      tasks,
+      arguments: [
+        ...['input', weight, 'bias', 'output'],
+        ...[rows, inFeatures, outFeatures, activationCode(activation), rowBlock, columnBlock, rowTile],
+      ],
+    };
     return {
-      steps: packedWeight ? multiply : [packStep('weight', 'packed', outFeatures, inFeatures), ...multiply],
-      buffers: { ...(!packedWeight && { packed: 4 * packedElements(outFeatures, inFeatures) }) },
+      steps: packedWeight ? [multiply] : [packStep('weight', 'packed', problem, undefined), multiply],
+      buffers: { ...(!packedWeight && { packed: packedBytes(problem, undefined) }) },
       threadBytes: 4 * (56 + rowBlock * DEPTH),
       usefulMultiplyAdds: rows * inFeatures * outFeatures,
-      issuedMultiplyAdds: issuedRows(rows, rowBlock, rowTile) * inFeatures * roundUp(outFeatures, 8),
+      issuedMultiplyAdds: blocks.issuedRows * inFeatures * roundUp(outFeatures, 8),
     };
   },
 };

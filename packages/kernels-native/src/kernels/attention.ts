@@ -36,6 +36,8 @@ export interface PackedRows {
   keyRows: number;
   groups: number;
   groupRows: number;
+  /** Whether values are packed beside the keys. */
+  values: boolean;
   /** Whether products go by AMX: native/amx-attention.hpp. */
   tiled: boolean;
 }
@@ -52,15 +54,34 @@ const PASS_BYTES = 4 * 2 ** 20;
 
 export const paddedDim = (headDim: number): number => roundUp(headDim, TILE);
 
-const packedHeadBytes = ({ headDim }: AttentionDimensions, { keyRows, groupRows }: PackedRows): number =>
-  // Where tiled, keys and values in half the bytes each.
-  4 * (keyRows + groupRows) * headDim + 4 * groupRows * (paddedDim(headDim) + 2);
+/** Bytes of each packed operand of a head. */
+const packedHead = ({ headDim }: AttentionDimensions, { keyRows, groupRows, values, tiled }: PackedRows) => ({
+  packedKeys: (tiled ? 2 : 4) * keyRows * headDim,
+  packedValues: values ? (tiled ? 2 * keyRows * headDim : 4 * keyRows * paddedDim(headDim)) : 0,
+  groupKeys: 4 * groupRows * headDim,
+  groupValues: 4 * groupRows * paddedDim(headDim),
+  groupCounts: 8 * groupRows,
+});
 
-/** Heads of a pass, the last one's may be fewer. */
-function passHeads(p: AttentionDimensions, rows: PackedRows): number {
-  const heads = Math.max(1, p.batch * p.heads);
-  const headBytes = packedHeadBytes(p, rows);
-  return headBytes === 0 ? heads : Math.min(heads, Math.max(1, Math.floor(PASS_BYTES / headBytes)));
+const packedHeadBytes = (p: AttentionDimensions, rows: PackedRows): number =>
+  Object.values(packedHead(p, rows)).reduce((sum, byteLength) => sum + byteLength, 0);
+
+type Heads = Pick<AttentionDimensions, 'batch' | 'heads'>;
+
+/** Heads of a pass when each takes so many bytes; the last pass may have fewer. */
+export function passHeads({ batch, heads }: Heads, headBytes: number, passBytes = PASS_BYTES): number {
+  const all = Math.max(1, batch * heads);
+  return headBytes === 0 ? all : Math.min(all, Math.max(1, Math.floor(passBytes / headBytes)));
+}
+
+/** The passes: which heads each begins with, and how many it has. */
+export function passes(p: Heads, headBytes: number, passBytes = PASS_BYTES) {
+  const all = p.batch * p.heads;
+  const most = passHeads(p, headBytes, passBytes);
+  return Array.from({ length: ceilDivide(all, most) }, (_, pass) => ({
+    first: pass * most,
+    heads: Math.min(most, all - pass * most),
+  }));
 }
 
 /** The steps of all passes: packing, then `kernel` with so many tasks a head. */
@@ -71,13 +92,10 @@ export function attentionSteps(
   { kernel, headTasks, suffix }: { kernel: string; headTasks: number; suffix: string },
 ): Step[] {
   const steps: Step[] = [];
-  const all = p.batch * p.heads;
-  const most = passHeads(p, rows);
   const step = (name: string, tasks: number, words: readonly Argument[]) => {
     if (tasks > 0) steps.push({ kernel: `${name}_${suffix}`, tasks, arguments: words });
   };
-  for (let first = 0; first < all; first += most) {
-    const heads = Math.min(most, all - first);
+  for (const { first, heads } of passes(p, packedHeadBytes(p, rows))) {
     const words = argumentWords(p, cut, rows, first);
     step('packKeys', heads * ceilDivide(rows.keyRows, PACK_CHUNK), words);
     step('packGroups', heads * rows.groupRows, words);
@@ -86,7 +104,8 @@ export function attentionSteps(
   return steps;
 }
 
-function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
+/** AttentionArguments of the kernels. */
+export function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, firstHead: number): Argument[] {
   const query = headsStrides(p.layout, p.heads, p.queries, p.headDim);
   const key = headsStrides(p.layout, p.heads, p.keys, p.headDim);
   return [
@@ -100,17 +119,9 @@ function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows, first
 }
 
 export function packedBuffers(p: AttentionDimensions, rows: PackedRows): Record<string, number> {
-  const heads = passHeads(p, rows);
-  const { keyRows, groupRows, tiled } = rows;
-  const keyBytes = (tiled ? 2 : 4) * heads * keyRows * p.headDim;
-  return {
-    ...(keyRows > 0 && { packedKeys: keyBytes, ...(tiled && { packedValues: keyBytes }) }),
-    ...(groupRows > 0 && {
-      groupKeys: 4 * heads * groupRows * p.headDim,
-      groupValues: 4 * heads * groupRows * paddedDim(p.headDim),
-      groupCounts: 8 * heads * groupRows,
-    }),
-  };
+  const heads = passHeads(p, packedHeadBytes(p, rows));
+  const buffers = Object.entries(packedHead(p, rows)).map(([name, byteLength]) => [name, heads * byteLength] as const);
+  return Object.fromEntries(buffers.filter(([, byteLength]) => byteLength > 0));
 }
 
 /** Scratch of a tile of queries: QueryTile of the kernels. */
@@ -119,8 +130,8 @@ export const tilePieces = ({ headDim }: AttentionDimensions): number[] => [
   ...[4 * TILE, 4 * TILE],
 ];
 
-/** Scratch for the value rows of so many columns: ValueRows of the kernels. */
-export function valuePieces(p: AttentionDimensions, columns: number): number[] {
+/** Scratch for so many rows of headDim: PaddedRows of the kernels. */
+export function rowPieces(p: AttentionDimensions, columns: number): number[] {
   const elementBytes = floatDTypeOf(p as Problem & AttentionDimensions) === 'float32' ? 4 : 2;
   const rowBytes = elementBytes * paddedDim(p.headDim);
   return [8 * columns, rowBytes, ...(paddedDim(p.headDim) === p.headDim ? [] : [columns * rowBytes])];

@@ -1,26 +1,30 @@
 // The op kernels of this backend, by the op's name.
 
-import {
-  type InferenceOpName,
-  type Problem,
-  type ProblemOf,
-  type Refusal,
-  refusesDType,
-  refusesOp,
-} from '@flashmla/tensor';
+import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type Kernel, type NativePlan, nativeDTypes, scratchBytes, type Traits } from '../plan.ts';
+import { adamW } from './adam-w.ts';
+import { add } from './add.ts';
 import { blockPool } from './block-pool.ts';
+import { cast } from './cast.ts';
 import { contentOrder } from './content-order.ts';
+import { crossEntropy } from './cross-entropy.ts';
 import { denseAttention } from './dense-attention.ts';
+import { denseAttentionGradient } from './dense-attention-gradient.ts';
+import { dropout } from './dropout.ts';
 import { embedding } from './embedding.ts';
+import { embeddingGradient } from './embedding-gradient.ts';
 import { gateProjection } from './gate-projection.ts';
 import { layerNorm } from './layer-norm.ts';
+import { layerNormGradient } from './layer-norm-gradient.ts';
 import { linear } from './linear.ts';
+import { linearGradient } from './linear-gradient.ts';
 import { selectSlots } from './select-slots.ts';
 import { selectTopK } from './select-top-k.ts';
 import { sparseAttention } from './sparse-attention.ts';
+import { sparseAttentionGradient } from './sparse-attention-gradient.ts';
+import { sumOfSquares } from './sum-of-squares.ts';
 
-const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } = {
+const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   linear,
   'layer-norm': layerNorm,
   embedding,
@@ -31,17 +35,23 @@ const kernels: { readonly [Name in InferenceOpName]: Kernel<ProblemOf<Name>> } =
   'select-top-k': selectTopK,
   'select-slots': selectSlots,
   'block-pool': blockPool,
+  'linear-gradient': linearGradient,
+  'layer-norm-gradient': layerNormGradient,
+  'embedding-gradient': embeddingGradient,
+  'cross-entropy': crossEntropy,
+  'dense-attention-gradient': denseAttentionGradient,
+  'sparse-attention-gradient': sparseAttentionGradient,
+  add,
+  dropout,
+  cast,
+  'sum-of-squares': sumOfSquares,
+  'adam-w': adamW,
 };
 
-/** Of an op that `refusal` lets through. */
-const kernelOf = ({ op }: Problem) => kernels[op as keyof typeof kernels] as Kernel<Problem>;
+const kernelOf = ({ op }: Problem) => kernels[op] as Kernel<Problem>;
 
 export function refusal(problem: Problem): Refusal | undefined {
-  return (
-    refusesOp('native kernels', problem, kernels) ??
-    refusesDType('native kernels', problem, [...nativeDTypes, 'int8']) ??
-    kernelOf(problem).refuses?.(problem)
-  );
+  return refusesDType('native kernels', problem, [...nativeDTypes, 'int8']) ?? kernelOf(problem).refuses?.(problem);
 }
 
 /**

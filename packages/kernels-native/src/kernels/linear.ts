@@ -1,7 +1,7 @@
 // linear: packed weight panels × tiles of rows; see ../../native/linear.hpp.
 
 import { ceilDivide, floatDTypeOf, type LinearProblem } from '@flashmla/tensor';
-import { type Kernel, type NativeDType, roundUp, type Step } from '../plan.ts';
+import { type Argument, type Kernel, type NativeDType, roundUp, type Step, type Traits } from '../plan.ts';
 import { type Format, formatSuffix, packedBytes, packStep, readsRowsInPlace, unitsOf } from '../weights.ts';
 import { tileColumns } from './tile.ts';
 
@@ -19,32 +19,40 @@ const formatOf = (problem: LinearProblem): Format => ({
   quantization: problem.quantization,
 });
 
+/** A product, cut into tasks; `operands` are the words of the kernel that precede the sizes. */
+export function productStep(
+  kernel: string,
+  operands: readonly Argument[],
+  { rows, inFeatures, outFeatures, activation }: Omit<LinearProblem, 'op' | 'bias'>,
+  traits: Traits,
+): Step {
+  const columns = tileColumns(traits);
+  const rowBlock = Math.min(MOST_ROWS, Math.max(1, rows));
+  const rowBlocks = ceilDivide(rows, rowBlock);
+  let panels = Math.min(MOST_PANELS, ceilDivide(outFeatures, columns));
+  const wanted = TASKS_PER_THREAD * traits.threads;
+  while (panels > 1 && rowBlocks * ceilDivide(outFeatures, panels * columns) < wanted) panels = ceilDivide(panels, 2);
+  const columnBlock = panels * columns;
+  return {
+    kernel,
+    tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
+    arguments: [...operands, rows, inFeatures, outFeatures, ACTIVATIONS.indexOf(activation), rowBlock, columnBlock],
+  };
+}
+
 export const linear: Kernel<LinearProblem> = {
   plan(problem, traits, packedWeight) {
-    const { rows, inFeatures, outFeatures, activation } = problem;
+    const { rows, inFeatures, outFeatures } = problem;
     const format = formatOf(problem);
     const suffix = formatSuffix(format);
     const inPlace = readsRowsInPlace(inFeatures, format, traits);
-    const columns = tileColumns(traits);
-    const rowBlock = Math.min(MOST_ROWS, Math.max(1, rows));
-    const rowBlocks = ceilDivide(rows, rowBlock);
-    let panels = Math.min(MOST_PANELS, ceilDivide(outFeatures, columns));
-    const wanted = TASKS_PER_THREAD * traits.threads;
-    while (panels > 1 && rowBlocks * ceilDivide(outFeatures, panels * columns) < wanted) panels = ceilDivide(panels, 2);
-    const columnBlock = panels * columns;
     const packRows: Step = {
       kernel: `packRows_${suffix}`,
       tasks: ceilDivide(rows, PACKED_ROWS),
       arguments: ['input', 'packedRows', 'rowScales', rows, inFeatures],
     };
-    const multiply: Step = {
-      kernel: `linear_${suffix}`,
-      tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
-      arguments: [
-        ...[inPlace ? 'input' : 'packedRows', packedWeight ? 'weight' : 'packedWeight', 'bias', 'output', 'rowScales'],
-        ...[rows, inFeatures, outFeatures, ACTIVATIONS.indexOf(activation), rowBlock, columnBlock],
-      ],
-    };
+    const operands = [inPlace ? 'input' : 'packedRows', packedWeight ? 'weight' : 'packedWeight'];
+    const multiply = productStep(`linear_${suffix}`, [...operands, 'bias', 'output', 'rowScales'], problem, traits);
     return {
       steps: [
         ...(packedWeight ? [] : [packStep('weight', 'packedWeight', problem, format, traits)]),
@@ -58,7 +66,7 @@ export const linear: Kernel<LinearProblem> = {
       },
       threadBytes: 0,
       usefulMultiplyAdds: rows * inFeatures * outFeatures,
-      issuedMultiplyAdds: rows * inFeatures * roundUp(outFeatures, columns),
+      issuedMultiplyAdds: rows * inFeatures * roundUp(outFeatures, tileColumns(traits)),
     };
   },
 };

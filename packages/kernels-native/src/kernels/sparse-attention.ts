@@ -9,9 +9,9 @@ import {
   packedBuffers,
   paddedDim,
   refusesHeadDim,
+  rowPieces,
   TILE,
   tilePieces,
-  valuePieces,
 } from './attention.ts';
 
 export const sparseAttention: Kernel<SparseAttentionProblem> = {
@@ -22,7 +22,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const groups = p.residualGroup > 0 ? ceilDivide(p.keys, p.residualGroup) : 0;
     const groupRows = roundUp(groups, TILE);
     const tiled = inPlace && fitsTiles(p, traits);
-    const rows = { keyRows: inPlace ? roundUp(p.keys, p.blockKeys) : 0, groups, groupRows, tiled };
+    const rows = { keyRows: inPlace ? roundUp(p.keys, p.blockKeys) : 0, groups, groupRows, values: tiled, tiled };
     const blocks = ceilDivide(p.keys, p.blockKeys);
     const slots = Math.min(p.slots, blocks);
     const columns = roundUp(slots * p.blockKeys, TILE);
@@ -46,8 +46,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
           ? [4 * groupRows * TILE, 4 * paddedDim(p.headDim), 4 * columns, 4 * groupRows]
           : [4 * (columns + groupRows) * TILE]),
         ...common,
-        ...valuePieces(p, columns),
-        8 * groupRows,
+        ...rowPieces(p, columns),
         ...(lists || inPlace ? [] : [4 * columns * p.headDim]),
         ...(tiled ? [2 * (columns + groupRows) * TILE] : []),
       ),

@@ -36,8 +36,8 @@ export interface Head {
   readonly suffix: string;
   /** Its tensors, as Hugging Face names them in a model of this architecture. */
   needs(architecture: Architecture): HeadParts<TensorNeed>;
-  /** Raises FlashMLAError 'invalid-argument' for an example whose target is none of this head. */
-  check(example: Example, architecture: Architecture): void;
+  /** What is wrong with an example, in words, with what was expected; undefined where nothing is. */
+  fault(example: Example, architecture: Architecture): string | undefined;
   /** @param random draws what is masked, where something is */
   batch(examples: readonly Example[], architecture: Architecture, random: () => number): HeadBatch;
   /**

@@ -3,10 +3,8 @@
 // embeddings.
 
 import type { Architecture, LinearParts, NormParts, TensorNeed } from '@flashmla/model-swap';
-import { FlashMLAError } from '@flashmla/tensor';
 import { linear, norm } from '../pass/steps.ts';
-import type { Head } from './head.ts';
-import { longest } from './head.ts';
+import { type Head, longest } from './head.ts';
 
 const masked = 0.15;
 const replaced = 0.8;
@@ -44,10 +42,8 @@ export function maskedLanguageModel({ maskToken, specialTokens }: MaskedLanguage
         output: { bias: { name: bias, shape: [vocabulary], linear: false } },
       };
     },
-    check({ ids }) {
-      if (ids.some((id) => !special.has(id))) return;
-      throw new FlashMLAError('invalid-argument', '[train] a text has no words to hide; leave empty texts out.');
-    },
+    fault: ({ ids }) =>
+      ids.every((id) => special.has(id)) ? 'has no words to hide; leave empty texts out' : undefined,
     batch(examples, { vocabulary }, draw) {
       const tokens = longest(examples);
       const rows: number[] = [];

@@ -1,7 +1,7 @@
 // One answer a text, read from its first token: a class, or a score where there is one label.
 
 import type { LinearParts } from '@flashmla/model-swap';
-import { describeValue, FlashMLAError } from '@flashmla/tensor';
+import { describeValue } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import { linear } from '../pass/steps.ts';
 import { type Head, longest } from './head.ts';
@@ -10,11 +10,12 @@ export const sequenceClassification: Head = {
   name: 'sequence-classification',
   suffix: 'ForSequenceClassification',
   needs: ({ needs, headReadsPooled }) => ({ ...(headReadsPooled && { pooler: needs.pooler! }), ...needs.head! }),
-  check({ target }, { labels }) {
+  fault({ target }, { labels }) {
     const isScore = labels.length === 1 && Number.isFinite(target);
-    if (isScore || (Number.isSafeInteger(target) && (target as number) >= 0 && (target as number) < labels.length)) return;
+    const isLabel = Number.isSafeInteger(target) && (target as number) >= 0 && (target as number) < labels.length;
+    if (isScore || isLabel) return undefined;
     const expected = labels.length === 1 ? 'a score' : `the number of a label, 0 to ${labels.length - 1}`;
-    throw new FlashMLAError('invalid-argument', `[train] target is ${describeValue(target)}; expected ${expected}.`);
+    return `has the target ${typeof target === 'number' ? target : describeValue(target)}; expected ${expected}`;
   },
   batch(examples, { labels }) {
     const tokens = longest(examples);

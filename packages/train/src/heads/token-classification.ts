@@ -1,7 +1,7 @@
 // A class for each token that has a label.
 
 import type { LinearParts } from '@flashmla/model-swap';
-import { describeValue, FlashMLAError } from '@flashmla/tensor';
+import { describeValue } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import { linear } from '../pass/steps.ts';
 import { type Head, longest } from './head.ts';
@@ -15,17 +15,13 @@ export const tokenClassification: Head = {
       bias: { name: 'classifier.bias', shape: [labels.length], linear: false },
     },
   }),
-  check({ ids, target }, { labels }) {
-    const fail = (given: string) => {
-      throw new FlashMLAError(
-        'invalid-argument',
-        `[train] target is ${given}; expected an Int32Array of ${ids.length} labels, one a token, each 0 to ${labels.length - 1}, or negative for none.`,
-      );
-    };
-    if (!(target instanceof Int32Array)) return fail(describeValue(target));
-    if (target.length !== ids.length) fail(`${target.length} labels`);
+  fault({ ids, target }, { labels }) {
+    const expected = `expected an Int32Array of ${ids.length} labels, one a token, each 0 to ${labels.length - 1}, or negative for none`;
+    if (!(target instanceof Int32Array)) return `has the target ${describeValue(target)}; ${expected}`;
+    if (target.length !== ids.length) return `has ${target.length} labels; ${expected}`;
     const wrong = target.find((label) => label >= labels.length);
-    if (wrong !== undefined) fail(`a list with the label ${wrong}`);
+    if (wrong !== undefined) return `has the label ${wrong}; ${expected}`;
+    return target.every((label) => label < 0) ? 'has no label on any token; leave it out' : undefined;
   },
   batch(examples) {
     const tokens = longest(examples);

@@ -125,13 +125,15 @@ export function attend(
   return tape.apply(problem, { ...inputs, ...lists }, shape, gradient);
 }
 
-/** A random share `rate` of the elements becomes 0, the others grow by 1 / (1 − rate). The same seed, the same elements. */
+/**
+ * A random share `rate` of the elements becomes 0, the others grow by 1 / (1 − rate). The same seed, the same elements.
+ * Takes `input` over: what was in it is not kept, since the gradient of no op that gives it to here needs it.
+ */
 export async function dropout(tape: Tape, input: Value, rate: number, seed: number): Promise<Value> {
   if (rate === 0) return input;
   const problem = { op: 'dropout', elements: elementCount(input.shape), rate } as const;
   const chosen = tape.upload(tensor(Int32Array.of(seed), [1]));
-  const { output: computed } = await tape.run(problem, { input, seed: chosen }, input.shape);
-  const output = await tape.value(computed!);
+  const output = await tape.value(await tape.overwrite(problem, 'input', await tape.float32(input), { seed: chosen }));
   tape.record(output, async (outputGradient) => {
     const { output: flowing } = await tape.run(problem, { input: outputGradient, seed: chosen });
     await tape.flow(input, flowing!);
@@ -146,7 +148,12 @@ export async function dropout(tape: Tape, input: Value, rate: number, seed: numb
  * @param labels int32 [rows]; a row whose label names no class has no loss
  * @param scale of what is differentiated, e.g. 1 / labelled rows · loss scale
  */
-export async function crossEntropy(tape: Tape, logits: Value, labels: Int32Array, scale: number): Promise<DeviceTensor> {
+export async function crossEntropy(
+  tape: Tape,
+  logits: Value,
+  labels: Int32Array,
+  scale: number,
+): Promise<DeviceTensor> {
   const [rows, classes] = logits.shape as [number, number];
   const given = tape.upload(tensor(labels, [rows]));
   const { loss, logitsGradient } = await tape.run(
@@ -160,15 +167,30 @@ export async function crossEntropy(tape: Tape, logits: Value, labels: Int32Array
 }
 
 /** The same of (score − target)², for logits [rows, 1]. Reads the scores back. */
-export async function squaredError(tape: Tape, scores: Value, targets: Float32Array, scale: number): Promise<DeviceTensor> {
+export async function squaredError(
+  tape: Tape,
+  scores: Value,
+  targets: Float32Array,
+  scale: number,
+): Promise<DeviceTensor> {
   const given = await readFloat32(scores.tensor);
   const differences = given.map((score, row) => score - targets[row]!);
   if (tape.differentiates) {
-    const gradient = tape.upload(tensor(differences.map((difference) => 2 * scale * difference), scores.shape));
+    const gradient = tape.upload(
+      tensor(
+        differences.map((difference) => 2 * scale * difference),
+        scores.shape,
+      ),
+    );
     await tape.flow(scores, gradient);
     tape.release(gradient);
   }
-  return tape.upload(tensor(differences.map((difference) => difference ** 2), [targets.length]));
+  return tape.upload(
+    tensor(
+      differences.map((difference) => difference ** 2),
+      [targets.length],
+    ),
+  );
 }
 
 const rowsOf = ({ shape }: Value) => elementCount(shape.slice(0, -1));

@@ -12,11 +12,12 @@ import {
   DeviceTensor,
   elementCount,
   type FloatDType,
-  type TrainingProblem,
   type HostTensor,
   inputSpecs,
   outputSpecs,
   type Problem,
+  type Tensors,
+  type TrainingProblem,
 } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import type { Gradients } from './gradients.ts';
@@ -123,6 +124,17 @@ export class Tape {
     this.backend.dispatch(program, bound, outputs, { signal: this.signal });
     this.release(...Object.values(bound));
     return outputs;
+  }
+
+  /**
+   * Runs an op that may work in place on the tensor that is its input `name` and its `output`.
+   *
+   * @returns that tensor
+   */
+  async overwrite(problem: Problem, name: string, target: DeviceTensor, inputs: Tensors): Promise<DeviceTensor> {
+    const program = await this.backend.prepare(problem);
+    this.backend.dispatch(program, { ...inputs, [name]: target }, { output: target }, { signal: this.signal });
+    return target;
   }
 
   /** A float32 tensor of this pass as an activation, which takes it over. */

@@ -6,6 +6,7 @@ import { provider as cpu } from '@flashmla/kernels-cpu';
 import { modelFiles, modelUrl } from '@flashmla/model-sentiment';
 import { loadModel, type ModelFiles, restoreAttention, swapAttention } from '@flashmla/model-swap';
 import { type BackendProvider, type HostTensor, tensor } from '@flashmla/tensor';
+import { sequenceClassification, TrainableModel, type TrainReport, train, trainingProblems } from '@flashmla/train';
 
 export const providers: BackendProvider[] = [cpu];
 export const files: ModelFiles = modelFiles;
@@ -28,6 +29,13 @@ export async function classify(text: string): Promise<string | undefined> {
   await backend.dispose();
   const density: number | undefined = attention.statistics.last?.density;
   return density === undefined ? undefined : labels?.[0];
+}
+
+export async function fineTune(ids: Int32Array): Promise<TrainReport> {
+  await using backend = await selectBackend({ problems: trainingProblems });
+  const config = { model_type: 'bert', id2label: { 0: 'no', 1: 'yes' } };
+  using model = await TrainableModel.open({ backend, head: sequenceClassification, config, from: modelFiles });
+  return train(model, [{ ids, types: new Int32Array(ids.length), target: 1 }], { sparse: { k: 16 } });
 }
 
 export async function missing(): Promise<BackendReport[]> {
