@@ -18,7 +18,10 @@ interface FreeBlock extends Block {
 }
 
 const alignment = 64;
-/** Free bytes that are kept in any case; beyond, no more than the most that was in use since some were last given back. */
+/**
+ * Free bytes that are kept in any case; beyond, no more than was ever in use at once: the next run takes as much, and to
+ * fault it in again costs a long one half its time. What was freed longest ago goes first.
+ */
 const leastKeptBytes = 256 * 2 ** 20;
 
 export class NativeMemory {
@@ -26,12 +29,13 @@ export class NativeMemory {
   readonly #addon: Pick<Addon, 'allocate' | 'free'>;
   /** Commands that are done. */
   readonly #completed: () => number;
-  /** By size, last freed last. */
+  /** By size, last freed last, and all in the order in which they were freed. */
   readonly #free = new Map<number, FreeBlock[]>();
+  readonly #freed = new Set<FreeBlock>();
   #freeBytes = 0;
   #usedBytes = 0;
   #peakBytes = 0;
-  /** The most in use since the last trim: the next run takes as much, and should not fault it in again. */
+  /** The most ever in use at once. */
   #highBytes = 0;
 
   constructor(addon: Pick<Addon, 'allocate' | 'free'>, limitBytes: number, completed: () => number) {
@@ -71,15 +75,17 @@ export class NativeMemory {
   give({ address, byteLength }: Block, busyUntil: number): void {
     this.#usedBytes -= byteLength;
     this.#freeBytes += byteLength;
+    const block = { address, byteLength, busyUntil };
     const same = this.#free.get(byteLength);
-    if (same) same.push({ address, byteLength, busyUntil });
-    else this.#free.set(byteLength, [{ address, byteLength, busyUntil }]);
-    if (this.#freeBytes > Math.max(leastKeptBytes, this.#highBytes)) this.#trim();
+    if (same) same.push(block);
+    else this.#free.set(byteLength, [block]);
+    this.#freed.add(block);
+    this.#trim(Math.max(leastKeptBytes, this.#highBytes));
   }
 
   /** Gives back to the system what is free and quiet. */
   release(): void {
-    this.#trim();
+    this.#trim(0);
   }
 
   /** The block freed last: it is the likeliest to be in cache. */
@@ -89,29 +95,36 @@ export class NativeMemory {
     const completed = quiet ? this.#completed() : Number.POSITIVE_INFINITY;
     const at = same.findLastIndex(({ busyUntil }) => busyUntil <= completed);
     if (at < 0) return undefined;
-    const [block] = same.splice(at, 1);
-    if (same.length === 0) this.#free.delete(byteLength);
-    this.#freeBytes -= byteLength;
+    const block = same[at]!;
+    this.#forget(block);
     return block;
+  }
+
+  #forget(block: FreeBlock): void {
+    const same = this.#free.get(block.byteLength)!;
+    same.splice(same.indexOf(block), 1);
+    if (same.length === 0) this.#free.delete(block.byteLength);
+    this.#freed.delete(block);
+    this.#freeBytes -= block.byteLength;
   }
 
   #allocate(byteLength: number): Block | undefined {
     const fits = () => this.#usedBytes + this.#freeBytes + byteLength <= this.limitBytes;
-    if (!fits()) this.#trim();
+    if (!fits()) this.#trim(0);
     if (!fits()) return undefined;
     const address = this.#addon.allocate(byteLength);
     return address === 0 ? undefined : { address, byteLength };
   }
 
-  #trim(): void {
-    this.#highBytes = this.#usedBytes;
+  /** Gives back what is quiet until at most `keptBytes` are free. */
+  #trim(keptBytes: number): void {
+    if (this.#freeBytes <= keptBytes) return;
     const completed = this.#completed();
-    for (const [byteLength, blocks] of this.#free) {
-      const busy = blocks.filter(({ busyUntil }) => busyUntil > completed);
-      for (const { address, busyUntil } of blocks) if (busyUntil <= completed) this.#addon.free(address);
-      this.#freeBytes -= (blocks.length - busy.length) * byteLength;
-      if (busy.length > 0) this.#free.set(byteLength, busy);
-      else this.#free.delete(byteLength);
+    for (const block of this.#freed) {
+      if (block.busyUntil > completed) continue;
+      this.#forget(block);
+      this.#addon.free(block.address);
+      if (this.#freeBytes <= keptBytes) return;
     }
   }
 }
