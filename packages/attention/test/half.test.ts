@@ -72,7 +72,7 @@ describe('attention functions in float16', () => {
     expect(error).toBeInstanceOf(FlashMLAError);
     expect((error as FlashMLAError).code).toBe('unsupported');
     expect((error as FlashMLAError).message).toBe(
-      '[attention] cpu refuses: WASM kernels compute in float32, not in float16; use float32, or a backend whose ' +
+      '[attention] cpu refuses: WASM kernels compute in float32 and int8, not in float16; use float32, or a backend whose ' +
         "device.features name 'float16' (WebGPU on most GPUs, CUDA).",
     );
   });
