@@ -14,6 +14,7 @@ export {
 export type { CheckpointStore } from './calibration/checkpoint.ts';
 export { GateTrainer, type GateTrainerOptions, type GateTrainerState } from './calibration/gate-trainer.ts';
 export type { BudgetReport } from './calibration/head-curves.ts';
+export { learningRateAt } from './calibration/schedule.ts';
 export { ContentGate, type ContentGateOptions } from './content-gate.ts';
 export type { ContentShape } from './content-selection.ts';
 export { createGate, type GateOptions, gateNames } from './create-gate.ts';

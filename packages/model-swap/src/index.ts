@@ -3,13 +3,11 @@
 export {
   type Architecture,
   type EncoderParts,
-  type HeadParts,
   type LayerParts,
   type LinearParts,
   listNeeds,
   mapNeeds,
   type NormParts,
-  presentNeeds,
   type TensorNeed,
 } from './architecture.ts';
 export { type BatchInputs, batchInputs } from './batch-inputs.ts';

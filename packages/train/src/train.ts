@@ -1,5 +1,6 @@
 // train: a model learns from examples, epoch after epoch.
 
+import { learningRateAt } from '@flashmla/gating';
 import type { Architecture } from '@flashmla/model-swap';
 import { describeValue, FlashMLAError } from '@flashmla/tensor';
 import { checkTrains } from './backend-check.ts';
@@ -7,7 +8,6 @@ import { openCheckpoint } from './checkpoint.ts';
 import { epochBatches } from './epoch.ts';
 import type { Example } from './example.ts';
 import type { TrainableModel } from './model.ts';
-import { learningRateAt } from './schedule.ts';
 import { SparseTraining, type TrainedGate } from './sparse-training.ts';
 import { type EpochReport, settingsOf, type TrainOptions, type TrainSettings } from './train-options.ts';
 import { Trainer } from './trainer.ts';

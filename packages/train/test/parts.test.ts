@@ -1,12 +1,12 @@
 // The parts of training that compute nothing on a backend.
 
+import { learningRateAt } from '@flashmla/gating';
 import { randomSource } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import { epochBatches } from '../src/epoch.ts';
 import { maskedLanguageModel } from '../src/heads/masked-language-model.ts';
 import { tokenClassification } from '../src/heads/token-classification.ts';
 import { LossScale } from '../src/loss-scale.ts';
-import { learningRateAt } from '../src/schedule.ts';
 import { texts } from './tiny.ts';
 
 describe('the learning rate', () => {

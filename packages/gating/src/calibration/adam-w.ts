@@ -45,10 +45,3 @@ export class AdamW {
     this.#square.set(square);
   }
 }
-
-/** The learning rate of step `step` of `steps`, from 0: linear warm-up over the first tenth, then half a cosine to 0. */
-export function scheduled(learningRate: number, step: number, steps: number): number {
-  const warmUp = Math.max(1, Math.round(steps / 10));
-  if (step < warmUp) return (learningRate * (step + 1)) / warmUp;
-  return (learningRate / 2) * (1 + Math.cos((Math.PI * (step - warmUp)) / Math.max(1, steps - warmUp)));
-}

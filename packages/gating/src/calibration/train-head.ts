@@ -1,8 +1,9 @@
 // The training loop of one head: steps on random rows of random texts, the best state by held-out recall.
 
 import { randomSource } from '@flashmla/tensor';
-import { AdamW, scheduled } from './adam-w.ts';
+import { AdamW } from './adam-w.ts';
 import type { HeadLearner } from './head-learner.ts';
+import { learningRateAt } from './schedule.ts';
 
 export interface TrainOptions {
   readonly steps: number;
@@ -22,6 +23,8 @@ export interface Trained {
 
 const rowsPerStep = 16;
 const stepsPerLook = 25;
+/** Share of the steps in which the learning rate rises. */
+const warmUp = 0.1;
 /** Looks at the held-out texts without a better recall after which training ends. */
 const patience = 4;
 
@@ -53,7 +56,7 @@ export async function trainHead<Example>(
     const rows = Array.from({ length: Math.min(rowsPerStep, count) }, () => pick(count));
     gradient.fill(0);
     learner.loss(parameters, example, rows, gradient);
-    optimizer.step(parameters, gradient, scheduled(learningRate, step, steps));
+    optimizer.step(parameters, gradient, learningRateAt(step, steps, learningRate, warmUp));
     step++;
     await breathe();
     if (step % stepsPerLook > 0 && step < steps) continue;
