@@ -39,7 +39,7 @@ describe('flashmla eval', slow, () => {
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 4 }),
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 8 }),
     ]);
-    expect(results[0]).toMatchObject({ accuracy: 1, metrics: { accuracy: 1 } });
+    expect(results[0]).toMatchObject({ accuracy: 1, metrics: { accuracy: 1, f1: 1, matthews: 1 } });
     for (const { recall, error, accuracy, agreement } of results.slice(1)) {
       expect(recall).toBeGreaterThan(0.05);
       expect(recall).toBeLessThan(1);
@@ -70,8 +70,8 @@ describe('flashmla eval', slow, () => {
   it('prints a table', async () => {
     const file = await folder.write('rows.jsonl', lines(rows));
     const { stdout } = await flashmla('eval', '--model', model, '--data', file, '--attention', 'dense');
-    expect(stdout).toMatch(/attention +gate +K +accuracy +as dense +recall +oracle +static +error/);
-    expect(stdout).toMatch(/dense +– +all +100\.00 %/);
+    expect(stdout).toMatch(/attention +gate +K +f1 +matthews +accuracy +as dense +recall +oracle +static +error/);
+    expect(stdout).toMatch(/dense +– +all +1\.0000 +1\.0000 +100\.00 %/);
   });
 
   it.each([

@@ -83,7 +83,8 @@ export const evaluate = command({
     'on the selected keys; oracle, static: the same for the true top K, and for a window and the first token. error: relative\n' +
     `output error of the attention layers. All four on at most ${mostMeasured} examples, spread evenly. A text of K tokens or fewer\n` +
     'is dense by definition. A task has its own metrics: cola matthews,\n' +
-    'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows with scores have no accuracy.',
+    'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows of no task: accuracy, of two labels f1 and\n' +
+    'matthews as well; those with scores pearson and spearman, and no accuracy.',
   options: {
     model: modelOption,
     data: {
