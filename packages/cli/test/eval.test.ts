@@ -1,6 +1,6 @@
 import { loadModel, type TextInput } from '@flashmla/model-swap';
 import { describe, expect, it } from 'vitest';
-import { filesOf, folderOf, tinyBert } from '../../model-swap/test/support/tiny-models.ts';
+import { filesOf, folderOf, tinyBert, withTokenClassifier } from '../../model-swap/test/support/tiny-models.ts';
 import { failureOf, flashmla, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
 interface EvalJson {
@@ -88,6 +88,14 @@ describe('flashmla eval', slow, () => {
   ])('fails for a row with %s', async (_, row, line) => {
     const file = await folder.write('row.jsonl', lines([rows[0]!, row]));
     expect(await failureOf('eval', '--model', model, '--data', file)).toMatch(line);
+  });
+
+  it('fails for a model that has no labels for texts', async () => {
+    const tiny = await folderOf(filesOf(withTokenClassifier(tinyBert())));
+    const file = await folder.write('rows.jsonl', lines(rows));
+    expect(await failureOf('eval', '--model', tiny, '--data', file)).toMatch(
+      /this model has the head of a token classification model; eval needs one that has labels or a score/,
+    );
   });
 
   it('fails without data, without rows, and for a list of K that is none', async () => {

@@ -8,6 +8,7 @@ import type { EncodedText, TextTokenizer } from './tokenizer.ts';
 export interface TokenLabel {
   /** Its place among the text's tokens, special ones included. */
   readonly index: number;
+  readonly id: number;
   /** As the tokenizer spells it, e.g. '##ly'. */
   readonly token: string;
   /** The word that it is a piece of, counted from 0 (see `wordsOf` of TextTokenizer); a word's label is that of its first piece. */
@@ -71,10 +72,11 @@ const readers: Readonly<
         const words = tokenizer.wordsOf(text);
         return [...text.ids.keys()]
           .filter((index) => words[index]! >= 0)
-          .map((index) => ({
-            ...{ index, token: tokenizer.token(text.ids[index]!) ?? '', word: words[index]! },
-            ...labelOf(rowOf(logits, number * longest + index)),
-          }));
+          .map((index) => {
+            const id = text.ids[index]!;
+            const token = tokenizer.token(id) ?? '';
+            return { index, id, token, word: words[index]!, ...labelOf(rowOf(logits, number * longest + index)) };
+          });
       }),
     };
   },

@@ -114,8 +114,9 @@ export const evaluate = command({
     const gate = parseGate(values.gate);
     const limit = parseWhole('limit', values.limit, 1);
     return withModel(values, context, async (model) => {
-      if (model.labels.length === 0) {
-        throw badInput('this model has no labels and no score; eval needs a model with a classification head.');
+      if (model.head !== 'sequence-classification') {
+        const head = model.head === undefined ? 'no head' : `the head of a ${model.head.replace(/-/g, ' ')} model`;
+        throw badInput(`this model has ${head}; eval needs one that has labels or a score for a text.`);
       }
       const dataset = await readDataset(data, {
         labels: model.labels,

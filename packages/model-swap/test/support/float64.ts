@@ -192,10 +192,8 @@ export function languageModel(
 ): Matrix {
   const inner = linear(tensors, names.hidden, hidden).map((vector) => vector.map(activations.gelu!));
   const read = layerNorm(tensors, names.norm, inner, epsilon);
-  const bias = at(tensors, names.bias).array;
+  const bias = [...at(tensors, names.bias).array].map(Number);
   return read.map((vector) =>
-    Array.from(bias, (start, id) =>
-      row(tensors, names.word, id).reduce((sum, w, i) => sum + w * vector[i]!, Number(start)),
-    ),
+    bias.map((start, id) => row(tensors, names.word, id).reduce((sum, w, i) => sum + w * vector[i]!, start)),
   );
 }
