@@ -48,21 +48,31 @@ export function bfloat16ToNumber(bits: number): number {
 
 /** What gives the number that `dtype` has nearest to a number: rounds once, from the double itself. */
 export function roundingTo(dtype: FloatDType): (value: number) => number {
-  if (dtype === 'float16') return (value) => float16ToNumber(numberToFloat16(value));
-  if (dtype === 'bfloat16') return (value) => bfloat16ToNumber(numberToBfloat16(value));
+  if (dtype === 'float16') return (value) => round(value, FLOAT16);
+  if (dtype === 'bfloat16') return (value) => round(value, BFLOAT16);
   return Math.fround;
+}
+
+function round(value: number, format: HalfFormat): number {
+  const magnitude = Math.abs(value);
+  // What is too large, infinite or NaN.
+  if (!(magnitude < 2 ** (format.maxExponent + 1))) return value * Number.POSITIVE_INFINITY;
+  const step = powerOfTwo(stepExponentOf(magnitude, format));
+  const rounded = roundToEven(magnitude / step) * step;
+  const held = rounded < 2 ** (format.maxExponent + 1) ? rounded : Number.POSITIVE_INFINITY;
+  return isNegative(value) ? -held : held;
 }
 
 function encode(value: number, format: HalfFormat): number {
   if (Number.isNaN(value)) return format.nan;
-  const sign = value < 0 || Object.is(value, -0) ? SIGN : 0;
+  const sign = isNegative(value) ? SIGN : 0;
   const magnitude = Math.abs(value);
   if (magnitude >= 2 ** (format.maxExponent + 1)) return sign | format.infinity;
-  const exponent = Math.max(exponentOf(magnitude), format.minExponent);
-  const steps = roundToEven(magnitude * 2 ** (format.mantissaBits - exponent));
+  const exponent = stepExponentOf(magnitude, format);
+  const steps = roundToEven(magnitude / powerOfTwo(exponent));
   // A normal number has 2^mantissaBits steps or more, a subnormal fewer. Adding them to the pattern of the binade
   // below carries into the exponent wherever rounding does, up to infinity.
-  return sign | ((exponent - format.minExponent) * 2 ** format.mantissaBits + steps);
+  return sign | (((exponent + format.mantissaBits - format.minExponent) << format.mantissaBits) + steps);
 }
 
 function decode(bits: number, format: HalfFormat): number {
@@ -71,19 +81,31 @@ function decode(bits: number, format: HalfFormat): number {
   if (magnitude > format.infinity) return Number.NaN;
   if (magnitude === format.infinity) return sign * Number.POSITIVE_INFINITY;
   const biased = magnitude >> format.mantissaBits;
-  const fraction = magnitude & (2 ** format.mantissaBits - 1);
-  const steps = biased === 0 ? fraction : fraction + 2 ** format.mantissaBits;
-  return sign * steps * 2 ** (Math.max(biased, 1) - 1 + format.minExponent - format.mantissaBits);
+  const fraction = magnitude & ((1 << format.mantissaBits) - 1);
+  const steps = biased === 0 ? fraction : fraction + (1 << format.mantissaBits);
+  return sign * steps * powerOfTwo(Math.max(biased, 1) - 1 + format.minExponent - format.mantissaBits);
 }
+
+const isNegative = (value: number): boolean => value < 0 || Object.is(value, -0);
+
+/** The exponent of the distance between the numbers of a format that are nearest to a magnitude. */
+const stepExponentOf = (magnitude: number, { minExponent, mantissaBits }: HalfFormat): number =>
+  Math.max(exponentOf(magnitude), minExponent) - mantissaBits;
+
+const scratch = new DataView(new ArrayBuffer(8));
 
 /** Exact floor(log2(magnitude)) of a normal double; anything below the normal doubles gives -1023. */
 function exponentOf(magnitude: number): number {
-  scratchDouble[0] = magnitude;
-  return Number(scratchBits[0]! >> 52n) - 1023;
+  scratch.setFloat64(0, magnitude);
+  return (scratch.getUint32(0) >>> 20) - 1023;
 }
 
-const scratchDouble = new Float64Array(1);
-const scratchBits = new BigUint64Array(scratchDouble.buffer);
+/** 2^exponent of a normal double; a third of what `2 ** exponent` takes. */
+function powerOfTwo(exponent: number): number {
+  scratch.setUint32(0, (exponent + 1023) << 20);
+  scratch.setUint32(4, 0);
+  return scratch.getFloat64(0);
+}
 
 /** Rounds every element to float16. The result is a new array of bit patterns. */
 export function float32ToFloat16(data: Float32Array): Uint16Array {

@@ -1,0 +1,10 @@
+// What vitest.config.ts gives the conformance suite.
+
+import 'vitest';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The instruction set whose kernels are run. */
+    architecture: string;
+  }
+}
