@@ -1,6 +1,6 @@
 import { loadModel, type TextInput } from '@flashmla/model-swap';
 import { describe, expect, it } from 'vitest';
-import { filesOf, folderOf, tinyBert } from '../../model-swap/test/support/tiny-models.ts';
+import { filesOf, folderOf, tinyBert, withTokenClassifier } from '../../model-swap/test/support/tiny-models.ts';
 import { failureOf, flashmla, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
 interface EvalJson {
@@ -39,7 +39,7 @@ describe('flashmla eval', slow, () => {
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 4 }),
       expect.objectContaining({ ...fixed, attention: 'sparse', gate: 'content', k: 8 }),
     ]);
-    expect(results[0]).toMatchObject({ accuracy: 1, metrics: { accuracy: 1 } });
+    expect(results[0]).toMatchObject({ accuracy: 1, metrics: { accuracy: 1, f1: 1, matthews: 1 } });
     for (const { recall, error, accuracy, agreement } of results.slice(1)) {
       expect(recall).toBeGreaterThan(0.05);
       expect(recall).toBeLessThan(1);
@@ -70,8 +70,8 @@ describe('flashmla eval', slow, () => {
   it('prints a table', async () => {
     const file = await folder.write('rows.jsonl', lines(rows));
     const { stdout } = await flashmla('eval', '--model', model, '--data', file, '--attention', 'dense');
-    expect(stdout).toMatch(/attention +gate +K +accuracy +as dense +recall +oracle +static +error/);
-    expect(stdout).toMatch(/dense +– +all +100\.00 %/);
+    expect(stdout).toMatch(/attention +gate +K +f1 +matthews +accuracy +as dense +recall +oracle +static +error/);
+    expect(stdout).toMatch(/dense +– +all +1\.0000 +1\.0000 +100\.00 %/);
   });
 
   it.each([
@@ -88,6 +88,14 @@ describe('flashmla eval', slow, () => {
   ])('fails for a row with %s', async (_, row, line) => {
     const file = await folder.write('row.jsonl', lines([rows[0]!, row]));
     expect(await failureOf('eval', '--model', model, '--data', file)).toMatch(line);
+  });
+
+  it('fails for a model that has no labels for texts', async () => {
+    const tiny = await folderOf(filesOf(withTokenClassifier(tinyBert())));
+    const file = await folder.write('rows.jsonl', lines(rows));
+    expect(await failureOf('eval', '--model', tiny, '--data', file)).toMatch(
+      /this model has the head of a token classification model; eval needs one that has labels or a score/,
+    );
   });
 
   it('fails without data, without rows, and for a list of K that is none', async () => {

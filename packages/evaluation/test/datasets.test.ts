@@ -21,7 +21,10 @@ describe('readDataset, JSONL', () => {
       { a: 'y', b: 'z', label: 0 },
     ];
     const { task, examples } = await reading('rows.jsonl', json(...rows), { labels: ['bad', 'good'] });
-    expect(task).toEqual({ labels: ['bad', 'good'], metrics: ['accuracy'] });
+    expect(task).toEqual({ labels: ['bad', 'good'], metrics: ['accuracy', 'f1', 'matthews'] });
+    // Precision and correlation of one label against the other have no meaning among three.
+    const three = await reading('rows.jsonl', json(...rows), { labels: ['bad', 'good', 'neither'] });
+    expect(three.task.metrics).toEqual(['accuracy']);
     expect(examples).toEqual([
       { text: 'x', expected: 1 },
       { text: 'y', expected: 0 },

@@ -39,10 +39,18 @@ export interface EmbeddingParts<Leaf> {
   readonly norm: NormParts<Leaf>;
 }
 
-/** A classifier over the first token: an optional hidden layer, then one logit a label. */
+/** What a head is for. */
+export type HeadName = 'sequence-classification' | 'token-classification' | 'masked-language-model';
+
+/** Logits of rows of hidden states: an optional hidden layer, an optional norm behind it, and the output. */
 export interface HeadParts<Leaf> {
   readonly hidden?: LinearParts<Leaf>;
-  readonly output: LinearParts<Leaf>;
+  readonly norm?: NormParts<Leaf>;
+  readonly output: {
+    /** [classes, modelDim]; absent where it is the table of word embeddings. */
+    readonly weight?: Leaf;
+    readonly bias: Leaf; // [classes]
+  };
 }
 
 /** An encoder's tensors by the part they play; `Leaf` is what stands for a tensor. */
@@ -78,7 +86,9 @@ export interface Architecture {
   readonly activation: Activation;
   /** Longest text in tokens, special ones included. */
   readonly maxTokens: number;
-  /** Whether the head reads the pooler's output or the first token's hidden state. */
+  /** A sequence classifier reads each text's first token, a token classifier all tokens, a masked language model the masks. */
+  readonly headName: HeadName;
+  /** Whether a sequence classifier reads the pooler's output or the first token's hidden state. */
   readonly headReadsPooled: boolean;
   /** Of the head's hidden layer. */
   readonly headActivation: Activation;

@@ -2,7 +2,7 @@
 
 import type { Activation } from '@flashmla/tensor';
 import { FlashMLAError } from '@flashmla/tensor';
-import type { Presence } from './architecture.ts';
+import type { HeadName, Presence } from './architecture.ts';
 import { invalidFile, isJsonObject, type JsonObject } from './files/text-file.ts';
 
 /** A model's config.json. */
@@ -64,13 +64,17 @@ export class Config {
   }
 
   /**
-   * Whether the files hold a sequence classifier, by `architectures`. Heads of other tasks share its tensors' names, so
-   * that the names alone would not tell.
+   * Which head the files hold, by `architectures`. Heads of several tasks share their tensors' names, so that the names
+   * alone would not tell: where none is named, what is there is a sequence classifier's.
    */
-  classifier(): Presence {
+  head(): { headName: HeadName; head: Presence } {
     const architectures = this.fields.architectures;
-    if (!Array.isArray(architectures) || architectures.length === 0) return 'optional';
-    return architectures.some((name) => String(name).endsWith('ForSequenceClassification')) ? 'required' : 'none';
+    const headName = 'sequence-classification';
+    if (!Array.isArray(architectures) || architectures.length === 0) return { headName, head: 'optional' };
+    const named = Object.entries(HEADS).find(([suffix]) => architectures.some((name) => String(name).endsWith(suffix)));
+    if (!named) return { headName, head: 'none' };
+    if (named[1] === 'masked-language-model') this.only('tie_word_embeddings', true);
+    return { headName: named[1], head: 'required' };
   }
 
   private wrong(name: string, expectation: string): Error {
@@ -79,6 +83,15 @@ export class Config {
     return invalidFile('config.json', `${name} is ${given}; ${expectation}.`);
   }
 }
+
+/** What the names of Hugging Face's models end in. */
+const HEADS: Readonly<Record<string, HeadName>> = {
+  ForSequenceClassification: 'sequence-classification',
+  ForTokenClassification: 'token-classification',
+  ForMaskedLM: 'masked-language-model',
+  // BERT as its authors published it: a masked language model, and a second head that is not read.
+  ForPreTraining: 'masked-language-model',
+};
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu: 'gelu',

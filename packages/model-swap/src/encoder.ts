@@ -10,8 +10,10 @@ import type { EncodedText } from './tokenizer.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface ForwardOptions {
-  /** Whether the caller wants the last hidden states; without them the last layer computes only what the head reads. */
+  /** Whether the caller wants the last hidden states; a head over first tokens then reads only those of the last layer. */
   hidden?: boolean;
+  /** The tokens of a text that a masked language model's head reads, by number; default: none. */
+  masksOf?: ((text: EncodedText) => readonly number[]) | undefined;
   /** The attention a layer runs with; default: the one it has. */
   attention?: ((layer: EncoderLayer) => AttentionModule) | undefined;
   /** Sees each layer's input before the layer runs; must not dispose it. */
@@ -24,7 +26,11 @@ export interface ForwardOptions {
 export interface ForwardResult {
   readonly hidden?: DeviceTensor; // [batch, tokens, modelDim]
   readonly pooled?: DeviceTensor; // [batch, modelDim]
-  readonly logits?: DeviceTensor; // [batch, labels]
+  /**
+   * [batch, labels]; of a token classifier [batch, tokens, labels]; of a masked language model [masks, vocabulary], the
+   * masks of one text after those of the text before, and absent where there is none.
+   */
+  readonly logits?: DeviceTensor;
 }
 
 export class Encoder {
@@ -41,32 +47,38 @@ export class Encoder {
   async forward(
     work: Workspace,
     texts: readonly EncodedText[],
-    { hidden: wanted = true, attention, beforeLayer, afterLayer }: ForwardOptions = {},
+    { hidden: wanted = true, masksOf = () => [], attention, beforeLayer, afterLayer }: ForwardOptions = {},
   ): Promise<ForwardResult> {
     const inputs = batchInputs(this.#architecture, texts);
     const { tokens } = inputs;
     const keyMask = inputs.keyMask && work.upload(inputs.keyMask);
-    const firstTokens = work.upload(
-      tensor(
-        Int32Array.from(texts, (_, text) => text * tokens),
-        [texts.length],
-      ),
+    const { pooler, head } = this.#parts;
+    const { headName, headReadsPooled } = this.#architecture;
+    const readsFirst = headName === 'sequence-classification';
+    const firstTokens = uploadRows(
+      work,
+      texts.map((_, text) => text * tokens),
     );
+    const firstOnly = !wanted && readsFirst;
     let hidden = await this.#embed(work, inputs);
     for (const layer of this.layer) {
       work.signal?.throwIfAborted();
       await beforeLayer?.(layer, hidden, work);
-      const rows = !wanted && layer === this.layer.at(-1) ? firstTokens : undefined;
+      const rows = firstOnly && layer === this.layer.at(-1) ? firstTokens : undefined;
       hidden = await layer.forward(work, { hidden, keyMask, rows }, attention?.(layer));
       if (afterLayer) {
         await work.backend.synchronize();
         afterLayer(layer);
       }
     }
-    const first = wanted ? await gatherRows(work, hidden, firstTokens) : hidden;
-    const { pooler, head } = this.#parts;
+    const first = firstOnly ? hidden : await gatherRows(work, hidden, firstTokens);
     const pooled = pooler && (await linear(work, first, pooler, 'tanh'));
-    const logits = head && (await this.#classify(work, this.#architecture.headReadsPooled ? pooled! : first));
+    const read = readsFirst
+      ? headReadsPooled
+        ? pooled
+        : first
+      : await this.#tokensRead(work, hidden, texts.map(masksOf));
+    const logits = head && read && (await this.#classify(work, read));
     return { ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
   }
 
@@ -94,9 +106,27 @@ export class Encoder {
     return hidden;
   }
 
+  /** What a head over tokens reads of hidden [batch, tokens, modelDim]: all, or [masks, modelDim]; undefined: nothing. */
+  async #tokensRead(
+    work: Workspace,
+    hidden: DeviceTensor,
+    masks: readonly (readonly number[])[],
+  ): Promise<DeviceTensor | undefined> {
+    if (this.#architecture.headName === 'token-classification') return hidden;
+    const tokens = hidden.shape[1]!;
+    const rows = masks.flatMap((places, text) => places.map((place) => text * tokens + place));
+    return rows.length === 0 ? undefined : gatherRows(work, hidden, uploadRows(work, rows));
+  }
+
   async #classify(work: Workspace, input: DeviceTensor): Promise<DeviceTensor> {
-    const { hidden, output } = this.#parts.head!;
-    if (!hidden) return linear(work, input, output);
-    return linear(work, await linear(work, input, hidden, this.#architecture.headActivation), output);
+    const { hidden, norm: evened, output } = this.#parts.head!;
+    const { headActivation, normEpsilon } = this.#architecture;
+    const inner = hidden ? await linear(work, input, hidden, headActivation) : input;
+    const read = evened ? await norm(work, inner, evened, normEpsilon) : inner;
+    const { weight = this.#parts.embedding.word, bias } = output;
+    return linear(work, read, { weight, bias });
   }
 }
+
+const uploadRows = (work: Workspace, rows: readonly number[]): DeviceTensor =>
+  work.upload(tensor(Int32Array.from(rows), [rows.length]));

@@ -10,6 +10,7 @@ import {
   formatShape,
   HostTensor,
   safetensorsMetadata,
+  sha256,
 } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
 import type { ModelFolder } from './files/model-folder.ts';
@@ -141,17 +142,12 @@ export async function saveGates(model: EncoderModel, directory: string): Promise
     for (const [which, part] of parts) if (part instanceof HostTensor) tensors.set(tensorName(index, which), part);
     layers[index] = Object.fromEntries(parts.filter(([, part]) => !(part instanceof HostTensor)));
   }
-  const mark = await digest(encodeSafetensors(tensors));
+  const mark = await sha256(encodeSafetensors(tensors));
   const description = { format: FORMAT, version: VERSION, mark, layers };
   await writeTogether(node, directory, {
     [TENSORS]: encodeSafetensors(tensors, { mark }),
     [DESCRIPTION]: new TextEncoder().encode(`${JSON.stringify(description, undefined, 1)}\n`),
   });
-}
-
-async function digest(bytes: Uint8Array): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(bytes)));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 const tensorName = (layer: number, which: string) => `layer.${layer}.${which}`;

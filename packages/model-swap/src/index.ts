@@ -1,8 +1,11 @@
 // @flashmla/model-swap: load a Hugging Face encoder and swap its attention in one line.
 
+export type { Answers, Candidate, MaskedToken, TokenLabel } from './answers.ts';
 export {
   type Architecture,
   type EncoderParts,
+  type HeadName,
+  type HeadParts,
   type LayerParts,
   type LinearParts,
   listNeeds,

@@ -5,14 +5,12 @@ import {
   type Backend,
   breather,
   type DeviceTensor,
-  elementCount,
   FlashMLAError,
   type HostTensor,
   type Precision,
-  readFloat32,
-  tensor,
 } from '@flashmla/tensor';
-import { type Architecture, type EncoderParts, partTensors } from './architecture.ts';
+import { type Answers, answersOf } from './answers.ts';
+import { type Architecture, type EncoderParts, type HeadName, partTensors } from './architecture.ts';
 import { planBatches } from './batches.ts';
 import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
 import type { JsonObject } from './files/text-file.ts';
@@ -20,6 +18,7 @@ import { fitOnFirstUse } from './fit.ts';
 import { learnableGates } from './gated-layers.ts';
 import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
+import { ResultRows } from './result-rows.ts';
 import { sampleLayers } from './sample-layers.ts';
 import type { EncodedText, TextInput, TextTokenizer } from './tokenizer.ts';
 import { unlessAborted } from './unless-aborted.ts';
@@ -32,6 +31,8 @@ export interface RunOptions {
   progress?: ProgressListener;
   /** false leaves lastHiddenState out, which spares its copy and most of the last layer. Default true. */
   hidden?: boolean;
+  /** Candidates for each mask of a masked language model; default 5. */
+  top?: number;
   /** The attention a layer runs with, e.g. `(layer) => layer.dense` to compare with; default: the one it has. */
   attention?: ForwardOptions['attention'];
 }
@@ -40,15 +41,17 @@ export interface RunOptions {
 export type RunInput = string | readonly (TextInput | EncodedText)[];
 
 /** What a run gives, in host memory, in the order of the texts; in float32, whatever the model computes in. */
-export interface RunResult {
+export interface RunResult extends Answers {
   /** float32 [batch, tokens, modelDim]; a text shorter than the longest is followed by zeros. */
   readonly lastHiddenState: HostTensor;
   /** float32 [batch, modelDim]: the pooler's output, where the model has a pooler. */
   readonly pooled?: HostTensor;
-  /** float32 [batch, labels], where the model has a classification head. */
+  /**
+   * Where the model has a head, float32: of a sequence classifier [batch, labels]; of a token classifier
+   * [batch, tokens, labels], zeros after the end of a shorter text; of a masked language model [masks, vocabulary], a row for
+   * each mask token, those of one text after those of the text before.
+   */
   readonly logits?: HostTensor;
-  /** The label of the largest logit of each text, where there is more than one label to choose from. */
-  readonly labels?: string[];
   /** Tokens of each text, special ones included. */
   readonly tokens: number[];
   /** Whether a text was longer than the model takes, and its end was left out. */
@@ -93,9 +96,14 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     this.encoder = new Encoder(init, init.parts);
   }
 
+  /** What the model's head is for; undefined for a model without one. */
+  get head(): HeadName | undefined {
+    return this.#parts.head && this.architecture.headName;
+  }
+
   /** Names of the labels by number; empty for a model without a classification head. */
   get labels(): readonly string[] {
-    return this.#parts.head ? this.architecture.labels : [];
+    return this.head === undefined || this.head === 'masked-language-model' ? [] : this.architecture.labels;
   }
 
   /** Token ids of each text, cut to what the model takes, or to `maxTokens`. */
@@ -122,27 +130,34 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   run(texts: RunInput, options?: RunOptions & { hidden?: true }): Promise<RunResult>;
   async run(
     texts: RunInput,
-    { signal, progress, hidden = true, attention }: RunOptions = {},
+    { signal, progress, hidden = true, top = 5, attention }: RunOptions = {},
   ): Promise<Omit<RunResult, 'lastHiddenState'> & { lastHiddenState?: HostTensor }> {
     signal?.throwIfAborted();
     this.#checkAlive();
+    if (!Number.isSafeInteger(top) || top < 1) {
+      throw new FlashMLAError('invalid-argument', `[model-swap] top is ${top}; expected a whole number ≥ 1.`);
+    }
     const encoded = await this.#encodeInTurns(texts, signal);
     await fitOnFirstUse(this, encoded, signal);
     const tokens = encoded.map(({ ids }) => ids.length);
-    const rows = this.#emptyRows(tokens, hidden);
-    const total = this.encoder.layer.length * tokens.reduce((sum, count) => sum + count, 0);
+    const masks = encoded.map((text) => this.tokenizer.masksOf(text).length);
+    const { modelDim, vocabulary } = this.architecture;
+    const rows = new ResultRows(
+      { tokens, masks, modelDim, vocabulary, labels: this.labels.length },
+      { hidden, pooled: this.#parts.pooler !== undefined, head: this.head },
+    );
+    const total = this.encoder.layer.length * sum(tokens);
     const advance = stepper(progress, 'run', total);
     for (const batch of planBatches(tokens)) {
-      const batchTokens = batch.reduce((sum, text) => sum + tokens[text]!, 0);
+      const batchTokens = sum(batch.map((text) => tokens[text]!));
       const afterLayer = advance && (() => advance(batchTokens));
       const chosen = batch.map((text) => encoded[text]!);
-      await this.forward(chosen, { hidden, attention, afterLayer, signal }, (result) =>
-        scatter(batch, tokens, result, rows),
-      );
+      await this.forward(chosen, { hidden, attention, afterLayer, signal }, (result) => rows.put(batch, result));
     }
-    const labels = rows.logits && this.labels.length > 1 && labelsOf(rows.logits, this.labels);
+    const { logits } = rows.tensors;
+    const answers = this.head && logits && answersOf(this.head, logits, encoded, this, top);
     const truncated = encoded.map((text) => text.truncated);
-    return { ...rows, ...(labels && { labels }), tokens, truncated };
+    return { ...rows.tensors, ...answers, tokens, truncated };
   }
 
   /**
@@ -160,7 +175,8 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     await unlessAborted(this.backend.recover(), signal);
     const work = new Workspace(this.backend, signal);
     try {
-      const result = await use(await this.encoder.forward(work, texts, options));
+      const masksOf = (text: EncodedText) => this.tokenizer.masksOf(text);
+      const result = await use(await this.encoder.forward(work, texts, { masksOf, ...options }));
       // Work that was skipped by the signal left its outputs without meaning.
       signal?.throwIfAborted();
       return result;
@@ -222,28 +238,6 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     return encoded;
   }
 
-  #emptyRows(tokens: readonly number[], hidden: boolean): ResultRows {
-    const { modelDim } = this.architecture;
-    const texts = tokens.length;
-    const longest = tokens.reduce((most, count) => Math.max(most, count), 0);
-    const zeros = (...shape: number[]) => tensor(new Float32Array(elementCount(shape)), shape);
-    try {
-      return {
-        ...(hidden && { lastHiddenState: zeros(texts, longest, modelDim) }),
-        ...(this.#parts.pooler && { pooled: zeros(texts, modelDim) }),
-        ...(this.#parts.head && { logits: zeros(texts, this.labels.length) }),
-      };
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      throw new FlashMLAError(
-        'out-of-memory',
-        `[model-swap] there is no memory for the results of ${texts} texts of up to ${longest} tokens; run fewer at once` +
-          `${hidden ? ', or leave the hidden states out (hidden: false)' : ''}.`,
-        { cause },
-      );
-    }
-  }
-
   #checkAlive(): void {
     if (this.#disposed) {
       throw new FlashMLAError('disposed', '[model-swap] the model was disposed; load it again.');
@@ -251,36 +245,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 }
 
-/** Results of all texts, one row (or one block of rows) a text. */
-type ResultRows = Partial<Pick<RunResult, 'lastHiddenState' | 'pooled' | 'logits'>>;
-
-/** Puts the results of the texts numbered in `batch` where they belong; what a text was padded with stays zero. */
-async function scatter(
-  batch: readonly number[],
-  tokens: readonly number[],
-  { hidden, pooled, logits }: ForwardResult,
-  rows: ResultRows,
-): Promise<void> {
-  const copy = async (source: DeviceTensor | undefined, target: HostTensor | undefined, perToken: boolean) => {
-    if (!source || !target) return;
-    const values = await readFloat32(source);
-    const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
-    batch.forEach((text, row) => {
-      const length = perToken ? tokens[text]! * target.shape.at(-1)! : from;
-      (target.array as Float32Array).set(values.subarray(row * from, row * from + length), text * to);
-    });
-  };
-  await copy(hidden, rows.lastHiddenState, true);
-  await copy(pooled, rows.pooled, false);
-  await copy(logits, rows.logits, false);
-}
-
 const isEncoded = (text: TextInput | EncodedText): text is EncodedText =>
   typeof text === 'object' && text !== null && 'ids' in text;
 
-function labelsOf(logits: HostTensor, names: readonly string[]): string[] {
-  return Array.from({ length: logits.shape[0]! }, (_, text) => {
-    const row = logits.array.subarray(text * names.length, (text + 1) * names.length) as Float32Array;
-    return names[row.reduce((best, value, label) => (value > row[best]! ? label : best), 0)]!;
-  });
-}
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

@@ -136,6 +136,7 @@ async function count(
   await encoder.forward(
     new Workspace(dry),
     Array.from({ length: batch }, () => text),
+    { masksOf: () => [0] },
   );
   return { peakBytes: dry.memory().peakBytes, weightBytes, flops: dry.flops, problems: dry.problems };
 }

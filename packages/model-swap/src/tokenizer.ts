@@ -3,7 +3,7 @@
 
 import { FlashMLAError } from '@flashmla/tensor';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { invalidFile, type JsonObject } from './files/text-file.ts';
+import { invalidFile, isJsonObject, type JsonObject } from './files/text-file.ts';
 
 /** One text, or a pair of texts such as premise and hypothesis. */
 export type TextInput = string | readonly [string, string];
@@ -32,6 +32,10 @@ export class TextTokenizer {
   readonly #vocabulary: number;
   readonly #single: Frame;
   readonly #pair: Frame;
+  /** Ids of the tokens around texts. */
+  readonly #framing: ReadonlySet<number>;
+  /** What the pieces of a word but the first begin with; undefined where words are told by what the first begins with. */
+  readonly #continuation: string | undefined;
 
   /**
    * @param tokenizerJson tokenizer.json
@@ -49,7 +53,10 @@ export class TextTokenizer {
     }
     this.#vocabulary = vocabulary;
     this.maxTokens = maxTokens;
-    for (const frame of [this.#single, this.#pair]) {
+    this.#continuation = continuationOf(tokenizerJson);
+    const frames = [this.#single, this.#pair];
+    this.#framing = new Set(frames.flatMap(({ items }) => items.flatMap((item) => ('id' in item ? [item.id] : []))));
+    for (const frame of frames) {
       const { specialTokens } = frame;
       if (specialTokens > maxTokens) {
         throw invalidFile(
@@ -57,8 +64,8 @@ export class TextTokenizer {
           `the model takes ${maxTokens} tokens, fewer than the ${specialTokens} special ones that tokenizer.json adds.`,
         );
       }
-      this.#checkIds(frame.items.flatMap((item) => ('id' in item ? [item.id] : [])));
     }
+    this.#checkIds([...this.#framing]);
   }
 
   /** @param maxTokens longest result, special tokens included; at most the model's own limit */
@@ -125,6 +132,26 @@ export class TextTokenizer {
     };
   }
 
+  /**
+   * The word that each token is a piece of, counted from 0; −1 for the special tokens around texts. Words are those that the
+   * text was encoded by; of a text that was not encoded by words, what the tokenizer makes pieces of: a word that it knows
+   * by WordPiece, what stands between spaces else.
+   */
+  wordsOf({ ids, ...text }: EncodedText | EncodedWords): Int32Array {
+    let word = -1;
+    let isInside = false;
+    return ids.map((id, place) => {
+      if (this.#framing.has(id)) {
+        isInside = false;
+        return -1;
+      }
+      if ('words' in text) word = Math.max(word, text.words[place]!);
+      else if (!isInside || !this.#continues(id)) word++;
+      isInside = true;
+      return word;
+    });
+  }
+
   /** Ids that stand for no text: padding, the beginning and the end of a text, the mask. */
   get specialTokens(): number[] {
     return [...this.#tokenizer.get_added_tokens_decoder()].filter(([, { special }]) => special).map(([id]) => id);
@@ -134,6 +161,12 @@ export class TextTokenizer {
   get maskToken(): number | undefined {
     const names = ['[MASK]', '<mask>'];
     return this.specialTokens.find((id) => names.includes(this.token(id) ?? ''));
+  }
+
+  /** Where masks are among the tokens of a text. */
+  masksOf({ ids }: Pick<EncodedText, 'ids'>): number[] {
+    const { maskToken } = this;
+    return [...ids.keys()].filter((place) => ids[place] === maskToken);
   }
 
   /** One more than the largest id there is. */
@@ -150,6 +183,11 @@ export class TextTokenizer {
   decode(ids: Iterable<number>): string {
     const list = [...ids];
     return list.length === 0 ? '' : this.#tokenizer.decode(list, { skip_special_tokens: true });
+  }
+
+  #continues(id: number): boolean {
+    const token = this.token(id) ?? '';
+    return this.#continuation === undefined ? !/^[Ġ▁]/.test(token) : token.startsWith(this.#continuation);
   }
 
   /** Ids of a text alone; of a text that has more than `room` tokens, at least `room` + 1 of them. */
@@ -181,6 +219,11 @@ export class TextTokenizer {
             'tokenizer and weights do not belong together.',
     );
   }
+}
+
+function continuationOf({ model }: JsonObject): string | undefined {
+  if (!isJsonObject(model) || model.type !== 'WordPiece') return undefined;
+  return typeof model.continuing_subword_prefix === 'string' ? model.continuing_subword_prefix : '##';
 }
 
 /** What stands around the texts: special tokens, and the places of the texts with their token types. */

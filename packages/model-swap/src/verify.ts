@@ -37,13 +37,13 @@ export interface SwapVerification {
   /** Of the last hidden states, each text's taken as one vector. */
   readonly hidden: Cosines;
   readonly pooled?: Cosines;
-  /** Where the model has a classification head. */
+  /** Where the model has a head. */
   readonly logits?: {
     /** Largest |swapped − dense|. */
     readonly maxAbsolute: number;
     /** ‖swapped − dense‖ ÷ ‖dense‖ over all texts. */
     readonly relative: number;
-    /** Share of texts whose largest logit is the same one. */
+    /** Share of texts (of tokens or masks, where the head answers for each) whose largest logit is the same one. */
     readonly agreement: number;
   };
   /** The swapped layers. */
@@ -87,8 +87,8 @@ export async function verifySwap(
       batch.forEach((_, row) => {
         outputs.hidden.add(given.hidden[row]!, dense.hidden[row]!);
         if (given.pooled && dense.pooled) outputs.pooled.add(given.pooled[row]!, dense.pooled[row]!);
-        if (given.logits && dense.logits) logits.add(given.logits[row]!, dense.logits[row]!);
       });
+      for (const [number, row] of (dense.logits ?? []).entries()) logits.add(given.logits![number]!, row);
     }
   } finally {
     measuring.forEach((attention, i) => {
@@ -104,7 +104,7 @@ export async function verifySwap(
   };
 }
 
-/** What each text of a batch gives, padding left out. */
+/** What each text of a batch gives, and each row of logits, padding left out. */
 async function outputsOf(
   model: EncoderModel,
   batch: readonly EncodedText[],
@@ -122,9 +122,24 @@ async function outputsOf(
     return {
       hidden: (await rows(hidden, (row) => batch[row]!.ids.length * modelDim))!,
       pooled: await rows(pooled, whole),
-      logits: await rows(logits, whole),
+      logits: logits && logitRows(await readFloat32(logits), logits.shape, batch),
     };
   });
+}
+
+/** Rows of logits [batch, labels], [batch, tokens, labels] or [masks, vocabulary]. */
+function logitRows(
+  values: Float32Array,
+  shape: readonly number[],
+  batch: readonly EncodedText[],
+): readonly Float32Array[] {
+  const classes = shape.at(-1)!;
+  const rows = Array.from({ length: values.length / classes }, (_, row) =>
+    values.subarray(row * classes, (row + 1) * classes),
+  );
+  if (shape.length < 3) return rows;
+  const tokens = shape[1]!;
+  return rows.filter((_, row) => row % tokens < batch[Math.floor(row / tokens)]!.ids.length);
 }
 
 class CosineSum {

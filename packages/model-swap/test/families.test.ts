@@ -131,7 +131,7 @@ describe('families, against an independent float64 forward', () => {
 
   it('a head of another task is not taken for a sequence classifier', async () => {
     const tiny = tinyBert();
-    tiny.config.architectures = ['BertForTokenClassification'];
+    tiny.config.architectures = ['BertForQuestionAnswering'];
     const model = await load(tiny);
     expect((await model.run('good')).logits).toBeUndefined();
     await model.dispose();

@@ -87,6 +87,7 @@ export type { TensorInfo } from './safetensors/header.ts';
 export { type ByteSource, openSafetensors, type SafetensorsReader, type TensorReader } from './safetensors/reader.ts';
 export { openShardedSafetensors, type ShardedReader } from './safetensors/sharded.ts';
 export { checkSelection, type Selection, type SelectionInit, selection, selectionOf } from './selection.ts';
+export { sha256 } from './sha256.ts';
 export { checkShape, elementCount, formatShape } from './shape.ts';
 export { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';
 export { oneVariant, PreferredVariants } from './variants.ts';

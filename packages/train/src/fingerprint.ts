@@ -1,5 +1,6 @@
 // Which training a checkpoint is of.
 
+import { sha256 } from '@flashmla/tensor';
 import type { Example } from './example.ts';
 import type { TrainableModel } from './model.ts';
 
@@ -14,12 +15,12 @@ export async function fingerprint(
   options: object,
 ): Promise<string> {
   const weights: string[] = [];
-  for (const { name, tensor } of model.parameters) weights.push(name, await digest(await tensor.data()));
-  const of = (values: (example: Example) => Int32Array) => digest(joined(examples.map(values)));
+  for (const { name, tensor } of model.parameters) weights.push(name, await sha256(await tensor.data()));
+  const of = (values: (example: Example) => Int32Array) => sha256(joined(examples.map(values)));
   const tokens = [await of(({ ids }) => ids), await of(({ types }) => types), await of(labelsOf)];
   const described = examples.map(({ ids, target }) => [ids.length, typeof target === 'number' ? target : null]);
   const text = JSON.stringify([model.config, model.head.name, weights, tokens, described, options]);
-  return digest(new TextEncoder().encode(text));
+  return sha256(text);
 }
 
 const labelsOf = ({ target }: Example) => (target instanceof Int32Array ? target : new Int32Array());
@@ -32,10 +33,4 @@ function joined(lists: readonly Int32Array[]): Int32Array {
     from += list.length;
   }
   return all;
-}
-
-async function digest({ buffer, byteOffset, byteLength }: ArrayBufferView): Promise<string> {
-  const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice();
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -3,7 +3,7 @@
 export type { AdamWOptions } from './adam-w.ts';
 export { checkTrains, trainingProblems } from './backend-check.ts';
 export type { Example } from './example.ts';
-export type { Head, HeadName } from './heads/head.ts';
+export type { Head } from './heads/head.ts';
 export { type MaskedLanguageModelOptions, maskedLanguageModel } from './heads/masked-language-model.ts';
 export { sequenceClassification } from './heads/sequence-classification.ts';
 export { tokenClassification } from './heads/token-classification.ts';

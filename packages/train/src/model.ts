@@ -22,7 +22,7 @@ import {
   tensor,
 } from '@flashmla/tensor';
 import { checkTrains } from './backend-check.ts';
-import type { Head, HeadParts } from './heads/head.ts';
+import type { Head, TrainedParts } from './heads/head.ts';
 import { initialWeights } from './initial-weights.ts';
 import { type Parameter, parameterOf } from './parameter.ts';
 
@@ -44,7 +44,7 @@ export class TrainableModel implements Disposable {
   readonly architecture: Architecture;
   readonly head: Head;
   readonly encoder: EncoderParts<Parameter>;
-  readonly headParts: HeadParts<Parameter>;
+  readonly headParts: TrainedParts<Parameter>;
   /** All, encoder's before head's; the order is that of the architecture. */
   readonly parameters: readonly Parameter[];
   /** Names of the parameters that `from` did not have. */
@@ -78,7 +78,7 @@ export class TrainableModel implements Disposable {
     const config = withHead(options.config, head);
     const architecture = architectureOf(config);
     const encoderNeeds = { embedding: architecture.needs.embedding, layers: architecture.needs.layers };
-    const headNeeds = head.needs(architecture);
+    const headNeeds = needsOfHead(architecture);
     const needs = [...listNeeds(encoderNeeds), ...listNeeds(headNeeds)];
     const { prefix } = architecture;
     const given = from ? await readTensors(from, needs, { prefix, signal }) : new Map<TensorNeed, HostTensor>();
@@ -139,6 +139,12 @@ const families: Readonly<Record<string, string>> = {
 const withHead = (config: JsonObject, { suffix }: Head): JsonObject => ({
   ...config,
   architectures: [`${families[String(config.model_type)] ?? ''}${suffix}`],
+});
+
+/** What stands on the encoder, and learns from nothing where there is nothing to start from. */
+const needsOfHead = ({ needs, headReadsPooled }: Architecture): TrainedParts<TensorNeed> => ({
+  ...(headReadsPooled && { pooler: needs.pooler! }),
+  ...needs.head!,
 });
 
 function checkEncoder(needs: readonly TensorNeed[], given: ReadonlyMap<TensorNeed, HostTensor>): void {

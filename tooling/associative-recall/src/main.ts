@@ -19,5 +19,5 @@ for (const tokens of [512, 2048, 8192]) {
   for (const gate of [undefined, 'content', 'static'] as const) row.push(await recallAccuracy(model, sizes, gate));
   console.log(`${tokens}`.padEnd(6), ...row.map(percent), percent(shareInWindow(tokens, k)));
 }
-await model.encoder.dispose();
+await model.dispose();
 await backend.dispose();

@@ -1,11 +1,12 @@
 import { provider } from '@flashmla/kernels-cpu';
+import type { EncoderModel } from '@flashmla/model-swap';
 import type { Backend } from '@flashmla/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadRecallModel, type RecallModel, recallAccuracy } from '../src/recall-accuracy.ts';
+import { loadRecallModel, recallAccuracy } from '../src/recall-accuracy.ts';
 
 describe('associative recall at 2048 tokens, k = 32', () => {
   let backend: Backend;
-  let model: RecallModel;
+  let model: EncoderModel;
   const sizes = { tokens: 2048, sequences: 8, k: 32 };
 
   beforeAll(async () => {
@@ -13,7 +14,7 @@ describe('associative recall at 2048 tokens, k = 32', () => {
     model = await loadRecallModel(backend);
   });
   afterAll(async () => {
-    await model.encoder.dispose();
+    await model.dispose();
     await backend.dispose();
   });
 

@@ -64,7 +64,7 @@ export class ModelWorkloads {
       );
     }
     const texts = this.texts(tokens, batch);
-    const hasHead = model.labels.length > 0;
+    const hasHead = model.head === 'sequence-classification';
     // The gates of a model's files are its own; others are fitted to the sample texts, in the first run.
     swapAttention(model, { k, crossover: 0 });
     const own = (dense: boolean): OwnRun => {
@@ -124,11 +124,14 @@ function inputsOf(
 }
 
 function graphsOf({ architecture, parts }: HostModel, precision: Precision): readonly PeerGraph[] {
-  const { heads, activation, headReadsPooled, headActivation, normEpsilon: epsilon } = architecture;
+  const { headName, heads, activation, headReadsPooled, headActivation, normEpsilon: epsilon } = architecture;
   const sizes = { heads, activation, headReadsPooled, headActivation, epsilon, precision };
+  const { head, ...encoder } = parts;
+  // Heads over tokens are not part of the comparison.
+  const compared = headName === 'sequence-classification' ? parts : encoder;
   return [false, true].map((fused) => ({
     name: fused ? 'fused' : 'plain',
-    bytes: () => textModel({ ...sizes, fused, weights: weightsOf(parts) }),
+    bytes: () => textModel({ ...sizes, fused, weights: weightsOf(compared) }),
   }));
 }
 

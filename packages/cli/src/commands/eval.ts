@@ -83,7 +83,8 @@ export const evaluate = command({
     'on the selected keys; oracle, static: the same for the true top K, and for a window and the first token. error: relative\n' +
     `output error of the attention layers. All four on at most ${mostMeasured} examples, spread evenly. A text of K tokens or fewer\n` +
     'is dense by definition. A task has its own metrics: cola matthews,\n' +
-    'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows with scores have no accuracy.',
+    'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows of no task: accuracy, of two labels f1 and\n' +
+    'matthews as well; those with scores pearson and spearman, and no accuracy.',
   options: {
     model: modelOption,
     data: {
@@ -113,8 +114,9 @@ export const evaluate = command({
     const gate = parseGate(values.gate);
     const limit = parseWhole('limit', values.limit, 1);
     return withModel(values, context, async (model) => {
-      if (model.labels.length === 0) {
-        throw badInput('this model has no labels and no score; eval needs a model with a classification head.');
+      if (model.head !== 'sequence-classification') {
+        const head = model.head === undefined ? 'no head' : `the head of a ${model.head.replace(/-/g, ' ')} model`;
+        throw badInput(`this model has ${head}; eval needs one that has labels or a score for a text.`);
       }
       const dataset = await readDataset(data, {
         labels: model.labels,

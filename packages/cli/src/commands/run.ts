@@ -1,10 +1,11 @@
 // flashmla run: texts through a model, its attention dense or sparse.
 
-import { readTextFile, readTexts } from '@flashmla/evaluation';
+import { parseJsonl, readTextFile } from '@flashmla/evaluation';
 import { recommendK } from '@flashmla/gating';
-import { type EncoderModel, swapAttention, type TextInput } from '@flashmla/model-swap';
+import { type EncodedText, type EncoderModel, swapAttention, type TextInput } from '@flashmla/model-swap';
 import { type Context, command, type Values } from '../command.ts';
-import { type Computed, computed } from '../computed.ts';
+import { computed } from '../computed.ts';
+import { badInput } from '../errors.ts';
 import { withModel } from '../opening.ts';
 import {
   attentionOption,
@@ -15,15 +16,17 @@ import {
   modelOption,
   oneGiven,
   parseSwap,
+  parseWhole,
   threadsOption,
 } from '../options.ts';
-import { type Column, formatMs, formatPercent, none, shorten, table } from '../output.ts';
+import { type RunResult, resultTables } from '../run/tables.ts';
 
 const options = {
   model: modelOption,
   text: { type: 'string', value: 'T', description: 'the text' },
   file: { type: 'string', value: 'F', description: 'a file that is the text' },
-  jsonl: { type: 'string', value: 'F', description: 'a file of texts, one { "text": … } a line' },
+  jsonl: { type: 'string', value: 'F', description: 'a file of texts, one { text }, { a, b } or { tokens } a line' },
+  top: { type: 'string', value: 'N', description: 'candidates for each mask of a masked language model; default: 5' },
   attention: attentionOption,
   k: kOption,
   gate: gateOption,
@@ -37,20 +40,14 @@ const options = {
   threads: threadsOption,
 } as const;
 
-interface Result extends Computed {
-  readonly tokens: number;
-  /** null for a model without labels. */
-  readonly label: string | null;
-  readonly logits: readonly number[];
-  readonly elapsedMs: number;
-  /** Whether the text was longer than the model takes, and its end was left out. */
-  readonly truncated: boolean;
-}
+/** A text, a pair, or a text by its words. */
+type Source = TextInput | { readonly tokens: readonly string[] };
 
 export const run = command({
   name: 'run',
   summary: 'Runs texts through a model, its attention dense or sparse.',
-  usage: '--model DIR (--text T | --file F | --jsonl F) [--attention dense|sparse] [--k K] [--gate G] [--crossover N]',
+  usage:
+    '--model DIR (--text T | --file F | --jsonl F) [--attention dense|sparse] [--k K] [--gate G] [--crossover N] [--top N]',
   details:
     'Texts run one after the other. elapsedMs is the time of one text, tokenizing included; loading the model, fitting its\n' +
     'gates and measuring the crossover come before: the longest text runs once untimed.',
@@ -58,82 +55,87 @@ export const run = command({
 
   async run(values, context) {
     const { attention, swap } = parseSwap(values);
-    const texts = await textsOf(values);
+    const top = parseWhole('top', values.top, 1);
+    const sources = await sourcesOf(values);
     return withModel(values, context, async (model) => {
+      if (model.head === 'masked-language-model') checkMasks(model, sources);
       if (swap) swapAttention(model, swap);
-      const results = await runAll(model, texts, context);
+      const results = await runAll(model, sources, { ...context, ...(top !== undefined && { top }) });
       const { name } = model.backend;
       const ks = new Set(results.map(({ tokens }) => recommendK(tokens)));
       const k = attention === 'dense' ? null : (swap?.k ?? (ks.size === 1 ? [...ks][0]! : null));
       const title = attention === 'dense' ? 'dense attention' : `sparse attention, K ${k ?? 'by length'}`;
       return {
         json: { backend: name, dtype: model.dtype, attention, k, results },
-        text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,
+        text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTables(model, sources.map(shownText), results)}`,
       };
     });
   },
 });
 
-async function textsOf(values: Values<typeof options>): Promise<TextInput[]> {
+async function sourcesOf(values: Values<typeof options>): Promise<Source[]> {
   const [source, given] = oneGiven(options, values, ['text', 'file', 'jsonl']);
-  if (source === 'jsonl') return readTexts(given);
-  return [source === 'text' ? given : await readTextFile(given)];
+  if (source === 'text') return [given];
+  const text = await readTextFile(given);
+  if (source === 'file') return [text];
+  return parseJsonl(text, given).map((row) => {
+    const tokens = row.tokens();
+    return tokens ? { tokens } : row.text();
+  });
+}
+
+const isByWords = (source: Source): source is Exclude<Source, TextInput> =>
+  typeof source === 'object' && 'tokens' in source;
+
+const encode = ({ tokenizer }: EncoderModel, source: Source): EncodedText =>
+  isByWords(source) ? tokenizer.encodeWords(source.tokens) : tokenizer.encode(source);
+
+const shownText = (source: Source): string =>
+  isByWords(source) ? source.tokens.join(' ') : typeof source === 'string' ? source : source.join(' / ');
+
+function checkMasks(model: EncoderModel, sources: readonly Source[]): void {
+  const { tokenizer } = model;
+  if (sources.some((source) => tokenizer.masksOf(encode(model, source)).length > 0)) return;
+  const mask = tokenizer.maskToken === undefined ? undefined : tokenizer.token(tokenizer.maskToken);
+  throw badInput(
+    mask === undefined
+      ? "this is a masked language model, and its tokenizer has no mask; give the folder the model's own tokenizer.json."
+      : `this is a masked language model, and no text has a mask within the tokens that it takes; write ${mask} where a word is to be found.`,
+  );
 }
 
 async function runAll(
   model: EncoderModel,
-  texts: readonly TextInput[],
-  { signal, progress }: Context,
-): Promise<Result[]> {
-  const lengths = texts.map((text) => model.encode([text])[0]!.ids.length);
-  const longest = texts[lengths.indexOf(Math.max(...lengths))]!;
+  sources: readonly Source[],
+  { signal, progress, top }: Context & { top?: number },
+): Promise<RunResult[]> {
+  const options = { signal, hidden: false, ...(top !== undefined && { top }) } as const;
+  const lengths = sources.map((source) => encode(model, source).ids.length);
+  const longest = sources[lengths.indexOf(Math.max(...lengths))]!;
   progress.start('fitting gates, warming up');
-  await model.run([longest], { signal, hidden: false });
+  await model.run([encode(model, longest)], options);
   progress.start('running');
-  const results: Result[] = [];
-  for (const text of texts) {
+  const results: RunResult[] = [];
+  for (const source of sources) {
     const start = performance.now();
-    const { logits, labels, tokens, truncated } = await model.run([text], { signal, hidden: false });
+    const { logits, labels, scores, tokenLabels, masks, tokens, truncated } = await model.run(
+      [encode(model, source)],
+      options,
+    );
     const elapsedMs = performance.now() - start;
     results.push({
       tokens: tokens[0]!,
       label: labels?.[0] ?? null,
-      logits: logits ? [...(logits.array as Float32Array)] : [],
+      score: scores?.[0] ?? null,
+      logits: model.head === 'sequence-classification' ? [...(logits!.array as Float32Array)] : [],
+      ...(tokenLabels && { tokenLabels: tokenLabels[0]! }),
+      ...(masks && { masks: masks[0]! }),
       elapsedMs,
       ...computed(model),
       truncated: truncated[0]!,
     });
-    progress.update(results.length / texts.length, `text ${results.length} of ${texts.length}`);
+    progress.update(results.length / sources.length, `text ${results.length} of ${sources.length}`);
   }
   progress.stop();
   return results;
-}
-
-interface Row extends Result {
-  readonly text: string;
-}
-
-function resultTable(texts: readonly TextInput[], results: readonly Result[]): string {
-  const rows = results.map((result, index): Row => ({ ...result, text: [texts[index]!].flat().join(' / ') }));
-  const answer: readonly Column<Row>[] = [
-    { title: 'label', align: 'left', value: ({ label }) => label ?? none },
-    { title: 'confidence', value: ({ logits }) => formatPercent(confidence(logits)) },
-  ];
-  return table<Row>(
-    [
-      { title: 'tokens', value: ({ tokens, truncated }) => `${tokens}${truncated ? ' (cut)' : ''}` },
-      ...(results.some(({ label }) => label !== null) ? answer : []),
-      { title: 'time', value: ({ elapsedMs }) => formatMs(elapsedMs) },
-      { title: 'K', value: ({ k }) => (k === null ? 'dense' : `${k}`) },
-      { title: 'keys computed', value: ({ density }) => formatPercent(density) },
-      { title: 'text', align: 'left', value: ({ text }) => shorten(text, 48) },
-    ],
-    rows,
-  );
-}
-
-/** Softmax of the largest logit. */
-function confidence(logits: readonly number[]): number {
-  const largest = Math.max(...logits);
-  return 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
 }

@@ -1,13 +1,7 @@
 // The head that a config names.
 
-import type { TextTokenizer } from '@flashmla/model-swap';
-import {
-  type Head,
-  type HeadName,
-  maskedLanguageModel,
-  sequenceClassification,
-  tokenClassification,
-} from '@flashmla/train';
+import type { HeadName, TextTokenizer } from '@flashmla/model-swap';
+import { type Head, maskedLanguageModel, sequenceClassification, tokenClassification } from '@flashmla/train';
 import { badInput } from '../errors.ts';
 
 const heads: Readonly<Record<HeadName, (tokenizer: TextTokenizer) => Head>> = {

@@ -38,7 +38,8 @@ function unnamedTask(row: Row, labels: readonly string[] | undefined): Task {
   }
   // A classifier has no score to compare with.
   if (row.answer() === 'score') return { metrics: labels.length === 1 ? ['pearson', 'spearman'] : [] };
-  if (labels.length > 1) return { labels, metrics: ['accuracy'] };
+  if (labels.length > 1)
+    return { labels, metrics: labels.length === 2 ? ['accuracy', 'f1', 'matthews'] : ['accuracy'] };
   throw invalidFile(`${row.place} has a label, and the model has no labels to choose from; expected { a, b?, score }.`);
 }
 

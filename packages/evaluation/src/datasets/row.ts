@@ -46,6 +46,14 @@ export class Row {
     return this.#labelOf(this.#fields.label, names);
   }
 
+  /** The words of a row that gives its text by them; undefined where it gives none. */
+  tokens(): readonly string[] | undefined {
+    const { tokens } = this.#fields;
+    if (tokens === undefined) return undefined;
+    if (Array.isArray(tokens) && tokens.every((token) => typeof token === 'string')) return tokens;
+    throw invalidFile(`${this.place}: tokens is ${JSON.stringify(tokens)}; expected a list of words.`);
+  }
+
   /** The words of a row whose words have labels, and the number of each one's label; it has that or the name. */
   words(names: readonly string[]): { words: readonly string[]; labels: readonly number[] } {
     const { tokens, labels } = this.#fields;

@@ -7,6 +7,7 @@ import {
   FlashMLAError,
   type HostTensor,
   safetensorsMetadata,
+  sha256,
   tensor,
 } from '@flashmla/tensor';
 
@@ -39,7 +40,7 @@ export class Checkpoint {
    * @throws FlashMLAError 'invalid-file'
    */
   static async open(store: CheckpointStore | undefined, subject: object): Promise<Checkpoint> {
-    const checkpoint = new Checkpoint(store, await digest(JSON.stringify(subject)));
+    const checkpoint = new Checkpoint(store, await sha256(JSON.stringify(subject)));
     const bytes = await store?.load();
     if (!bytes) return checkpoint;
     const { mark, steps = '{}' } = safetensorsMetadata(bytes, 'the checkpoint');
@@ -77,8 +78,3 @@ export class Checkpoint {
 }
 
 const nameOf = (layer: number, head: number) => `layer.${layer}.head.${head}`;
-
-async function digest(text: string): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}

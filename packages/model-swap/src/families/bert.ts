@@ -3,23 +3,31 @@
 
 import type { Architecture, EncoderParts, TensorNeed } from '../architecture.ts';
 import type { Config } from '../config.ts';
-import { linear, norm, repeat, table } from './needs.ts';
+import { languageModel, linear, norm, repeat, table } from './needs.ts';
 
 export function bert(config: Config): Architecture {
   const trunk = bertTrunk(config, 'bert.');
   const { modelDim, labels } = trunk;
-  const head = config.classifier();
+  const { headName, head } = config.head();
+  const headReadsPooled = headName === 'sequence-classification';
+  const classifier = { output: linear('classifier', labels.length, modelDim) };
+  const transform = 'cls.predictions.transform';
+  const headNeeds = {
+    'sequence-classification': classifier,
+    'token-classification': classifier,
+    'masked-language-model': languageModel(
+      [`${transform}.dense`, `${transform}.LayerNorm`, 'cls.predictions.bias'],
+      trunk,
+    ),
+  };
   return {
     ...trunk,
-    headReadsPooled: true,
-    headActivation: 'none',
-    pooler: head === 'required' ? 'required' : 'optional',
+    headName,
+    headReadsPooled,
+    headActivation: trunk.activation,
+    pooler: headReadsPooled && head === 'required' ? 'required' : 'optional',
     head,
-    needs: {
-      ...trunk.needs,
-      pooler: linear('bert.pooler.dense', modelDim, modelDim),
-      head: { output: linear('classifier', labels.length, modelDim) },
-    },
+    needs: { ...trunk.needs, pooler: linear('bert.pooler.dense', modelDim, modelDim), head: headNeeds[headName] },
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Architecture } from '../architecture.ts';
 import type { Config } from '../config.ts';
-import { linear, norm, repeat, table } from './needs.ts';
+import { languageModel, linear, norm, repeat, table } from './needs.ts';
 
 export function distilbert(config: Config): Architecture {
   const modelDim = config.whole('dim', 1);
@@ -11,6 +11,17 @@ export function distilbert(config: Config): Architecture {
   const vocabulary = config.whole('vocab_size', 1);
   const positions = config.whole('max_position_embeddings', 1);
   const labels = config.labels();
+  const activation = config.activation('activation');
+  const { headName, head } = config.head();
+  const output = linear('classifier', labels.length, modelDim);
+  const headNeeds = {
+    'sequence-classification': { hidden: linear('pre_classifier', modelDim, modelDim), output },
+    'token-classification': { output },
+    'masked-language-model': languageModel(['vocab_transform', 'vocab_layer_norm', 'vocab_projector.bias'], {
+      modelDim,
+      vocabulary,
+    }),
+  };
   const prefix = 'distilbert.';
   return {
     modelType: 'distilbert',
@@ -25,13 +36,14 @@ export function distilbert(config: Config): Architecture {
     types: 0,
     padToken: config.whole('pad_token_id', 0, 0),
     normEpsilon: 1e-12, // fixed in the model's own code
-    activation: config.activation('activation'),
+    activation,
     maxTokens: positions,
+    headName,
     headReadsPooled: false,
-    headActivation: 'relu',
+    headActivation: headName === 'masked-language-model' ? activation : 'relu',
     labels,
     pooler: 'none',
-    head: config.classifier(),
+    head,
     prefix,
     needs: {
       embedding: {
@@ -52,10 +64,7 @@ export function distilbert(config: Config): Architecture {
           outputNorm: norm(`${layer}.output_layer_norm`, modelDim),
         };
       }),
-      head: {
-        hidden: linear('pre_classifier', modelDim, modelDim),
-        output: linear('classifier', labels.length, modelDim),
-      },
+      head: headNeeds[headName],
     },
   };
 }

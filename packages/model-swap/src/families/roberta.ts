@@ -5,7 +5,7 @@ import type { Architecture } from '../architecture.ts';
 import type { Config } from '../config.ts';
 import { invalidFile } from '../files/text-file.ts';
 import { bertTrunk } from './bert.ts';
-import { linear } from './needs.ts';
+import { languageModel, linear } from './needs.ts';
 
 export function roberta(config: Config): Architecture {
   const trunk = bertTrunk(config, 'roberta.');
@@ -18,24 +18,27 @@ export function roberta(config: Config): Architecture {
       `max_position_embeddings is ${positions}; expected more than pad_token_id + 1 = ${firstPosition}, where positions start.`,
     );
   }
-  const head = config.classifier();
+  const { headName, head } = config.head();
+  const headNeeds = {
+    'sequence-classification': {
+      hidden: linear('classifier.dense', modelDim, modelDim),
+      output: linear('classifier.out_proj', labels.length, modelDim),
+    },
+    'token-classification': { output: linear('classifier', labels.length, modelDim) },
+    'masked-language-model': languageModel(['lm_head.dense', 'lm_head.layer_norm', 'lm_head.bias'], trunk),
+  };
   return {
     ...trunk,
     padToken,
     firstPosition,
     skipsPadTokens: true,
     maxTokens: positions - firstPosition,
+    headName,
     headReadsPooled: false,
-    headActivation: 'tanh',
+    // Both fixed in the model's own code.
+    headActivation: headName === 'masked-language-model' ? 'gelu' : 'tanh',
     pooler: head === 'required' ? 'none' : 'optional',
     head,
-    needs: {
-      ...trunk.needs,
-      pooler: linear('roberta.pooler.dense', modelDim, modelDim),
-      head: {
-        hidden: linear('classifier.dense', modelDim, modelDim),
-        output: linear('classifier.out_proj', labels.length, modelDim),
-      },
-    },
+    needs: { ...trunk.needs, pooler: linear('roberta.pooler.dense', modelDim, modelDim), head: headNeeds[headName] },
   };
 }

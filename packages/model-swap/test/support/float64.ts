@@ -1,4 +1,4 @@
-// The forward passes of the three families, written out plainly in float64 from their papers and Hugging Face's names,
+// The forward passes of the three families and of their heads, written out plainly in float64 from their papers and Hugging Face's names,
 // sharing no code with the package: what the package is compared with.
 
 import type { HostTensor } from '@flashmla/tensor';
@@ -178,4 +178,22 @@ export function distilbertForward(tensors: Tensors, ids: number[], { heads, laye
   }
   const dense = linear(tensors, 'pre_classifier', [hidden[0]!])[0]!.map(activations.relu!);
   return { hidden, logits: linear(tensors, 'classifier', [dense])[0]! };
+}
+
+/** Logits of a token classifier, [tokens][labels]. */
+export const tokenClassifier = (tensors: Tensors, hidden: Matrix): Matrix => linear(tensors, 'classifier', hidden);
+
+/** Logits of a masked language model, [tokens][vocabulary]. `word`: the table of word embeddings. */
+export function languageModel(
+  tensors: Tensors,
+  hidden: Matrix,
+  names: { hidden: string; norm: string; bias: string; word: string },
+  epsilon: number,
+): Matrix {
+  const inner = linear(tensors, names.hidden, hidden).map((vector) => vector.map(activations.gelu!));
+  const read = layerNorm(tensors, names.norm, inner, epsilon);
+  const bias = [...at(tensors, names.bias).array].map(Number);
+  return read.map((vector) =>
+    bias.map((start, id) => row(tensors, names.word, id).reduce((sum, w, i) => sum + w * vector[i]!, start)),
+  );
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeSafetensors, type HostTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
 import { onTestFinished } from 'vitest';
-import { byteLevelTokenizer, vocabularySize, wordPieceTokenizer } from './tiny-tokenizers.ts';
+import { byteLevelTokenizer, vocabularySize, withMask, wordPieceTokenizer } from './tiny-tokenizers.ts';
 
 export interface TinyModel {
   config: Record<string, unknown>;
@@ -34,16 +34,17 @@ class TensorMaker {
     return this;
   }
 
-  linear(name: string, outFeatures: number, inFeatures: number): this {
-    this.matrix(`${name}.weight`, outFeatures, inFeatures);
-    this.tensors.set(`${name}.bias`, tensor(normal(this.#random, outFeatures, 0.1), [outFeatures]));
+  vector(name: string, size: number, mean = 0): this {
+    this.tensors.set(name, tensor(normal(this.#random, size, 0.1, mean), [size]));
     return this;
   }
 
-  norm(name: string, size: number, weight = 'weight', bias = 'bias'): this {
-    this.tensors.set(`${name}.${weight}`, tensor(normal(this.#random, size, 0.1, 1), [size]));
-    this.tensors.set(`${name}.${bias}`, tensor(normal(this.#random, size, 0.1), [size]));
-    return this;
+  linear(name: string, outFeatures: number, inFeatures: number): this {
+    return this.matrix(`${name}.weight`, outFeatures, inFeatures).vector(`${name}.bias`, outFeatures);
+  }
+
+  norm(name: string, size: number): this {
+    return this.vector(`${name}.weight`, size, 1).vector(`${name}.bias`, size);
   }
 }
 
@@ -156,6 +157,49 @@ export function tinyDistilbert(seed = 3): TinyModel {
     id2label: LABELS,
   };
   return { config, tokenizer, tensors: make.tensors };
+}
+
+export interface LanguageModelNames {
+  readonly hidden: string;
+  readonly norm: string;
+  readonly bias: string;
+}
+
+/** What Hugging Face calls the tensors of a masked language model's head. */
+export const LANGUAGE_MODELS: Readonly<Record<string, LanguageModelNames>> = {
+  bert: {
+    hidden: 'cls.predictions.transform.dense',
+    norm: 'cls.predictions.transform.LayerNorm',
+    bias: 'cls.predictions.bias',
+  },
+  roberta: { hidden: 'lm_head.dense', norm: 'lm_head.layer_norm', bias: 'lm_head.bias' },
+  'xlm-roberta': { hidden: 'lm_head.dense', norm: 'lm_head.layer_norm', bias: 'lm_head.bias' },
+  distilbert: { hidden: 'vocab_transform', norm: 'vocab_layer_norm', bias: 'vocab_projector.bias' },
+};
+
+/** The same encoder with a classifier of three labels over each token; what it had of another head stays, and is not read. */
+export function withTokenClassifier(model: TinyModel, seed = 11): TinyModel {
+  const make = new TensorMaker(seed).linear('classifier', 3, SIZES.modelDim);
+  return {
+    ...model,
+    config: { ...model.config, architectures: ['ForTokenClassification'] },
+    tensors: new Map([...model.tensors, ...make.tensors]),
+  };
+}
+
+/** The same encoder as a masked language model, whose tokenizer has a mask. */
+export function withLanguageModel(model: TinyModel, seed = 12): TinyModel {
+  const { hidden, norm, bias } = LANGUAGE_MODELS[String(model.config.model_type)]!;
+  const { modelDim } = SIZES;
+  const make = new TensorMaker(seed)
+    .linear(hidden, modelDim, modelDim)
+    .norm(norm, modelDim)
+    .vector(bias, Number(model.config.vocab_size));
+  return {
+    config: { ...model.config, architectures: ['ForMaskedLM'] },
+    tokenizer: withMask(model.tokenizer),
+    tensors: new Map([...model.tensors, ...make.tensors]),
+  };
 }
 
 /** The files of `model`, as loadModel takes them from memory. */

@@ -98,3 +98,16 @@ export function byteLevelTokenizer() {
 export function vocabularySize(tokenizer: { model: { vocab: Record<string, number> } }): number {
   return Object.keys(tokenizer.model.vocab).length;
 }
+
+/** The same tokenizer with a mask in the place of the exclamation mark. */
+export function withMask(tokenizer: Record<string, unknown>) {
+  const { added_tokens, model, ...rest } = tokenizer as ReturnType<typeof wordPieceTokenizer>;
+  const content = model.type === 'WordPiece' ? '[MASK]' : '<mask>';
+  const { '!': id, ...others } = model.vocab;
+  const mask = { ...added_tokens[0]!, id: id!, content };
+  return {
+    ...rest,
+    added_tokens: [...added_tokens, mask],
+    model: { ...model, vocab: { ...others, [content]: id! } },
+  };
+}

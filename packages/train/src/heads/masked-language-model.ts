@@ -2,9 +2,8 @@
 // replaced by the mask, 10 % by any token, 10 % are left, and all are to be found. The output layer is the table of word
 // embeddings.
 
-import type { Architecture, LinearParts, NormParts, TensorNeed } from '@flashmla/model-swap';
 import { linear, norm } from '../pass/steps.ts';
-import { type Head, longest } from './head.ts';
+import { type Head, longest, outputOf } from './head.ts';
 
 const masked = 0.15;
 const replaced = 0.8;
@@ -17,31 +16,11 @@ export interface MaskedLanguageModelOptions {
   readonly specialTokens: readonly number[];
 }
 
-/** Hidden layer, norm and bias by the family. */
-const names: Readonly<Record<string, readonly [hidden: string, norm: string, bias: string]>> = {
-  bert: ['cls.predictions.transform.dense', 'cls.predictions.transform.LayerNorm', 'cls.predictions.bias'],
-  roberta: ['lm_head.dense', 'lm_head.layer_norm', 'lm_head.bias'],
-  'xlm-roberta': ['lm_head.dense', 'lm_head.layer_norm', 'lm_head.bias'],
-  distilbert: ['vocab_transform', 'vocab_layer_norm', 'vocab_projector.bias'],
-};
-
 export function maskedLanguageModel({ maskToken, specialTokens }: MaskedLanguageModelOptions): Head {
   const special = new Set(specialTokens);
   return {
     name: 'masked-language-model',
     suffix: 'ForMaskedLM',
-    needs({ modelType, modelDim, vocabulary }: Architecture) {
-      const [hidden, normName, bias] = names[modelType]!;
-      const pair = (name: string, ...shape: number[]): LinearParts<TensorNeed> & NormParts<TensorNeed> => ({
-        weight: { name: `${name}.weight`, shape, linear: shape.length > 1 },
-        bias: { name: `${name}.bias`, shape: [modelDim], linear: false },
-      });
-      return {
-        hidden: pair(hidden, modelDim, modelDim),
-        norm: pair(normName, modelDim),
-        output: { bias: { name: bias, shape: [vocabulary], linear: false } },
-      };
-    },
     fault: ({ ids }) =>
       ids.every((id) => special.has(id)) ? 'has no words to hide; leave empty texts out' : undefined,
     batch(examples, { vocabulary }, draw) {
@@ -65,10 +44,11 @@ export function maskedLanguageModel({ maskToken, specialTokens }: MaskedLanguage
       });
       return { texts, rows: Int32Array.from(rows), targets: Int32Array.from(targets) };
     },
-    async logits(tape, hidden, { architecture, parts, word }) {
-      const inner = await linear(tape, hidden, parts.hidden!, architecture.activation);
+    async logits(tape, hidden, model) {
+      const { architecture, parts } = model;
+      const inner = await linear(tape, hidden, parts.hidden!, architecture.headActivation);
       const even = await norm(tape, inner, parts.norm!, architecture.normEpsilon);
-      return linear(tape, even, { weight: word, bias: parts.output.bias });
+      return linear(tape, even, outputOf(model));
     },
   };
 }

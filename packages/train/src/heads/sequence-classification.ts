@@ -1,15 +1,12 @@
 // One answer a text, read from its first token: a class, or a score where there is one label.
 
-import type { LinearParts } from '@flashmla/model-swap';
 import { describeValue } from '@flashmla/tensor';
-import type { Parameter } from '../parameter.ts';
 import { linear } from '../pass/steps.ts';
-import { type Head, longest } from './head.ts';
+import { type Head, longest, outputOf } from './head.ts';
 
 export const sequenceClassification: Head = {
   name: 'sequence-classification',
   suffix: 'ForSequenceClassification',
-  needs: ({ needs, headReadsPooled }) => ({ ...(headReadsPooled && { pooler: needs.pooler! }), ...needs.head! }),
   fault({ target }, { labels }) {
     const isScore = labels.length === 1 && Number.isFinite(target);
     const isLabel = Number.isSafeInteger(target) && (target as number) >= 0 && (target as number) < labels.length;
@@ -26,11 +23,11 @@ export const sequenceClassification: Head = {
       targets: labels.length === 1 ? Float32Array.from(targets) : Int32Array.from(targets),
     };
   },
-  async logits(tape, first, { architecture, parts }, drop) {
+  async logits(tape, first, { architecture, parts, word }, drop) {
     const { pooler, hidden } = parts;
     const pooled = pooler ? await linear(tape, first, pooler, 'tanh') : first;
     const read = await drop(pooled);
     const inner = hidden ? await drop(await linear(tape, read, hidden, architecture.headActivation)) : read;
-    return linear(tape, inner, parts.output as LinearParts<Parameter>);
+    return linear(tape, inner, outputOf({ parts, word }));
   },
 };

@@ -1,20 +1,12 @@
 // A class for each token that has a label.
 
-import type { LinearParts } from '@flashmla/model-swap';
 import { describeValue } from '@flashmla/tensor';
-import type { Parameter } from '../parameter.ts';
 import { linear } from '../pass/steps.ts';
-import { type Head, longest } from './head.ts';
+import { type Head, longest, outputOf } from './head.ts';
 
 export const tokenClassification: Head = {
   name: 'token-classification',
   suffix: 'ForTokenClassification',
-  needs: ({ modelDim, labels }) => ({
-    output: {
-      weight: { name: 'classifier.weight', shape: [labels.length, modelDim], linear: true },
-      bias: { name: 'classifier.bias', shape: [labels.length], linear: false },
-    },
-  }),
   fault({ ids, target }, { labels }) {
     const expected = `expected an Int32Array of ${ids.length} labels, one a token, each 0 to ${labels.length - 1}, or negative for none`;
     if (!(target instanceof Int32Array)) return `has the target ${describeValue(target)}; ${expected}`;
@@ -36,7 +28,7 @@ export const tokenClassification: Head = {
     });
     return { texts: examples, rows: Int32Array.from(rows), targets: Int32Array.from(targets) };
   },
-  async logits(tape, hidden, { parts }, drop) {
-    return linear(tape, await drop(hidden), parts.output as LinearParts<Parameter>);
+  async logits(tape, hidden, model, drop) {
+    return linear(tape, await drop(hidden), outputOf(model));
   },
 };
