@@ -11,10 +11,11 @@ const [testNamePattern] = process.argv.slice(2);
 const pathOf = (file) => fileURLToPath(new URL(`../../${file}`, import.meta.url));
 const addon = pathOf('packages/kernels-native-linux-arm64/dist/kernels.node');
 
-// Emulated, and perhaps beside others: the longest cases take a second where there is no emulator.
+/** Milliseconds for a case: a second is the most without an emulator. */
 const patience = 20 * 60_000;
-/** Where V8 has dot products to choose from, and the oldest that Linux for arm64 is run on in numbers: no more than armv8-a. */
+/** What has everything that QEMU knows, NEON's dot product among it, and what has armv8-a only. */
 const [newest, oldest] = ['max', 'cortex-a72'];
+/** The build whose results are up to the engine; the features say that it is the one that runs. */
 const relaxed = {
   name: 'relaxed SIMD, two threads',
   options: { threads: 2 },
@@ -22,7 +23,6 @@ const relaxed = {
 };
 const suites = [
   { folder: 'packages/kernels-native', cpu: oldest, provide: { architecture: 'neon' } },
-  // The build whose results are up to the engine.
   ...[oldest, newest].map((cpu) => ({ folder: 'packages/kernels-cpu', cpu, provide: { build: relaxed } })),
 ];
 
@@ -80,7 +80,16 @@ for (const { folder, cpu, provide } of suites) {
     provide: { ...provide, caseTimeoutMs: patience },
     testTimeout: patience,
     hookTimeout: patience,
+    // Each test as it ends: it takes long.
+    reporters: ['verbose'],
     ...(testNamePattern && { testNamePattern }),
   });
+  const tests = vitest.state.getTestModules().flatMap((module) => [...module.children.allTests('passed')]);
   await vitest.close();
+  if (tests.length === 0) {
+    console.error(
+      `${folder} on ${cpu}: no test passed${testNamePattern ? `; is there one named ${testNamePattern}?` : ''}`,
+    );
+    process.exitCode = 1;
+  }
 }
