@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Backend, type BackendProvider, type TrainingOpName, trainingOpNames } from '@flashmla/tensor';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Case } from './case.ts';
 import { conformanceCases } from './cases/index.ts';
 import { contractChecks } from './contract.ts';
@@ -19,8 +19,15 @@ export interface ConformanceOptions {
   requires?: readonly TrainingOpName[];
   /** Which cases to run; default: all. */
   filter?: (testCase: Case) => boolean;
-  /** Most milliseconds that one case may take; default 30 s. */
+  /** Most milliseconds that one case may take; default: `caseTimeoutMs`, which vitest may be configured to provide, or 30 s. */
   timeoutMs?: number;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Most milliseconds that one case may take, where everything is slower than anybody would wait for: under emulation. */
+    caseTimeoutMs: number | undefined;
+  }
 }
 
 /** Registers a test for every promise of the contract and every case; `open` opens the backend that they run on. */
@@ -99,7 +106,12 @@ function testContract(name: string, open: () => Promise<Backend>): void {
   });
 }
 
-function testCases(name: string, open: () => Promise<Backend>, cases: readonly Case[], timeoutMs = 30_000): void {
+function testCases(
+  name: string,
+  open: () => Promise<Backend>,
+  cases: readonly Case[],
+  timeoutMs = inject('caseTimeoutMs') ?? 30_000,
+): void {
   const ops = new Set(cases.map(({ problem }) => problem.op));
   describe(name, () => {
     const backend = opened(open);
