@@ -2,8 +2,8 @@
 
 import { randomSource } from '@flashmla/tensor';
 import {
-  checkBudgetReached,
   cheapest,
+  checkBudgetReached,
   type Found,
   foundOf,
   type LayerChoice,

@@ -6,8 +6,8 @@
 import { randomSource } from '@flashmla/tensor';
 import { AdamW } from '../calibration/adam-w.ts';
 import {
-  checkBudgetReached,
   cheapest,
+  checkBudgetReached,
   type Figures,
   type Found,
   foundOf,

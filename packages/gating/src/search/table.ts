@@ -52,8 +52,7 @@ export function foundOf(table: SearchTable, layers: readonly LayerChoice[]): Fou
 }
 
 /** The least cost that any choices come to: of those, the ones of least error layer by layer. */
-export const cheapest = (table: SearchTable): Found =>
-  leastBy(table, (a, b) => a.cost - b.cost || a.error - b.error);
+export const cheapest = (table: SearchTable): Found => leastBy(table, (a, b) => a.cost - b.cost || a.error - b.error);
 
 /** What comes out least, layer by layer and head by head. */
 export function leastBy(table: SearchTable, compare: (a: Figures, b: Figures) => number): Found {
