@@ -1,6 +1,6 @@
 // Choices under a budget by evolution: what is within the budget and has the smaller error has more offspring.
 
-import { randomSource } from '@flashmla/tensor';
+import { breather, randomSource } from '@flashmla/tensor';
 import {
   cheapest,
   checkBudgetReached,
@@ -24,10 +24,14 @@ const tournamentSize = 3;
  * what keeps it, and among those the cheaper wins (constrained domination, Deb et al. 2002, NSGA-II). Begins with the
  * cheapest choices, those of least error, and random ones.
  *
- * @throws FlashMLAError 'invalid-argument' for a budget that no choices keep
+ * @throws FlashMLAError 'invalid-argument' for a budget that no choices keep; the signal's reason
  */
-export function searchByEvolution(table: SearchTable, { budget, seed = 0 }: SearchOptions): Found {
+export async function searchByEvolution(
+  table: SearchTable,
+  { budget, seed = 0, signal }: SearchOptions,
+): Promise<Found> {
   checkBudgetReached(table, budget);
+  const breathe = breather(signal);
   const random = randomSource(seed);
   const compare = (a: Found, b: Found) => {
     const [over, other] = [Math.max(0, a.cost - budget), Math.max(0, b.cost - budget)];
@@ -73,6 +77,7 @@ export function searchByEvolution(table: SearchTable, { budget, seed = 0 }: Sear
     return best.layers;
   };
   for (let generation = 0; generation < generations; generation++) {
+    await breathe();
     population.sort(compare);
     const next = population.slice(0, elite);
     while (next.length < populationSize) {

@@ -3,7 +3,7 @@
 // expected error + λ · cost is minimised; then the likeliest is taken. Costs and errors add up, so that the expectation is
 // known in closed form, and nothing is sampled.
 
-import { randomSource } from '@flashmla/tensor';
+import { breather, randomSource } from '@flashmla/tensor';
 import { AdamW } from '../calibration/adam-w.ts';
 import {
   cheapest,
@@ -28,16 +28,21 @@ const mostLambda = 1e6;
 /**
  * λ is found by bisection: the smallest whose result keeps the budget. Of all results that keep it, the one of least error.
  *
- * @throws FlashMLAError 'invalid-argument' for a budget that no choices keep
+ * @throws FlashMLAError 'invalid-argument' for a budget that no choices keep; the signal's reason
  */
-export function searchByRelaxation(table: SearchTable, { budget, seed = 0 }: SearchOptions): Found {
+export async function searchByRelaxation(
+  table: SearchTable,
+  { budget, seed = 0, signal }: SearchOptions,
+): Promise<Found> {
   checkBudgetReached(table, budget);
+  const breathe = breather(signal);
   const [cheap, accurate] = [cheapest(table), leastBy(table, (a, b) => a.error - b.error || a.cost - b.cost)];
   if (accurate.cost <= budget) return accurate;
   const scale = { cost: accurate.cost - cheap.cost, error: Math.max(cheap.error - accurate.error, Number.MIN_VALUE) };
   let best = cheap;
   let [low, high] = [-Math.log(mostLambda), Math.log(mostLambda)];
   for (let i = 0; i < bisections; i++) {
+    await breathe();
     const lambda = Math.exp((low + high) / 2);
     const found = descend(table, ({ cost, error }) => error / scale.error + (lambda * cost) / scale.cost, seed);
     if (found.cost > budget) {

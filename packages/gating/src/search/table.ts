@@ -34,6 +34,7 @@ export interface SearchOptions {
   readonly budget: number;
   /** The same seed and table give the same result. Default 0. */
   readonly seed?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What these choices come to. */

@@ -42,7 +42,6 @@ function allOf(table: SearchTable): Found[] {
   return first!.flatMap((a) => second!.map((b) => foundOf(table, [a, b])));
 }
 
-/** The best mixture of choices on the lower hull at most costs `budget`: what no λ can come below. */
 const within = (all: readonly Found[], budget: number) => all.filter(({ cost }) => cost <= budget);
 const leastError = (all: readonly Found[]) => all.reduce((best, one) => (one.error < best.error ? one : best));
 
@@ -58,43 +57,49 @@ function onHull(all: readonly Found[]): Found[] {
 const problems = [1, 2, 3, 4, 5, 6].flatMap((seed) => [0.15, 0.4, 0.7].map((share) => [seed, share] as const));
 
 describe('searches under a budget', () => {
-  it.each(problems)('evolution finds the best of all choices (table %i, budget at %f)', (seed, share) => {
+  it.each(problems)('evolution finds the best of all choices (table %i, budget at %f)', async (seed, share) => {
     const table = smallTable(seed);
     const all = allOf(table);
     expect(all).toHaveLength(19 ** 2);
     const budget = (1 - share) * cheapest(table).cost;
-    const found = searchByEvolution(table, { budget });
+    const found = await searchByEvolution(table, { budget });
     expect(found.cost).toBeLessThanOrEqual(budget);
     expect(found.error).toBeCloseTo(leastError(within(all, budget)).error, 10);
   });
 
-  it.each(problems)('the relaxation finds the best that any λ leads to (table %i, budget at %f)', (seed, share) => {
-    const table = smallTable(seed);
-    const budget = (1 - share) * cheapest(table).cost;
-    const found = searchByRelaxation(table, { budget });
-    expect(found.cost).toBeLessThanOrEqual(budget);
-    const best = leastError([cheapest(table), ...within(onHull(allOf(table)), budget)]);
-    expect(found.error).toBeLessThanOrEqual(best.error * 1.02 + 1e-9);
-  });
+  it.each(problems)(
+    'the relaxation finds the best that any λ leads to (table %i, budget at %f)',
+    async (seed, share) => {
+      const table = smallTable(seed);
+      const budget = (1 - share) * cheapest(table).cost;
+      const found = await searchByRelaxation(table, { budget });
+      expect(found.cost).toBeLessThanOrEqual(budget);
+      const best = leastError([cheapest(table), ...within(onHull(allOf(table)), budget)]);
+      expect(found.error).toBeLessThanOrEqual(best.error * 1.02 + 1e-9);
+    },
+  );
 
-  it.each(searches)('%s gives the same for the same seed, and says what it comes to', (_, search) => {
+  it.each(searches)('%s gives the same for the same seed, and says what it comes to', async (_, search) => {
     const table = smallTable(3);
     const budget = 0.6 * cheapest(table).cost;
-    const found = search(table, { budget, seed: 5 });
-    expect(search(table, { budget, seed: 5 })).toEqual(found);
+    const found = await search(table, { budget, seed: 5 });
+    expect(await search(table, { budget, seed: 5 })).toEqual(found);
     expect(foundOf(table, found.layers)).toEqual(found);
   });
 
-  it.each(searches)('%s leaves all as accurate as can be where that is within the budget', (_, search) => {
-    const { error, layers } = search(smallTable(2), { budget: 0 });
+  it.each(searches)('%s leaves all as accurate as can be where that is within the budget', async (_, search) => {
+    const { error, layers } = await search(smallTable(2), { budget: 0 });
     expect(error).toBe(0);
     expect(layers.map(({ variant }) => variant)).toEqual([0, 0]);
   });
 
-  it.each(searches)('%s refuses a budget that nothing keeps, and says what the cheapest comes to', (_, search) => {
-    const table = smallTable(1);
-    const { cost } = cheapest(table);
-    expect(() => search(table, { budget: cost - 1 })).toThrow(`the cheapest choices come to ${cost}`);
-    expect(search(table, { budget: cost }).cost).toBe(cost);
-  });
+  it.each(searches)(
+    '%s refuses a budget that nothing keeps, and says what the cheapest comes to',
+    async (_, search) => {
+      const table = smallTable(1);
+      const { cost } = cheapest(table);
+      await expect(search(table, { budget: cost - 1 })).rejects.toThrow(`the cheapest choices come to ${cost}`);
+      expect((await search(table, { budget: cost })).cost).toBe(cost);
+    },
+  );
 });

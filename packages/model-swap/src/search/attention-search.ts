@@ -105,8 +105,10 @@ export class AttentionSearch {
   }
 
   /** The best that a method finds within `latencyMs`. @throws FlashMLAError 'invalid-argument' for less than `leastMs` */
-  find(method: SearchMethod, latencyMs: number): FoundAttention {
-    const found: Found = searches[method](this.choices.table, { budget: latencyMs - this.dense.ms, seed: this.#seed });
+  async find(method: SearchMethod, latencyMs: number, signal?: AbortSignal): Promise<FoundAttention> {
+    const found: Found = await searches[method](this.choices.table, {
+      ...{ budget: latencyMs - this.dense.ms, seed: this.#seed, signal },
+    });
     return {
       attention: chosenAttention(this.model, this.#prepared, this.choices, found),
       predictedMs: this.dense.ms + found.cost,

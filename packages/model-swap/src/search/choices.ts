@@ -48,10 +48,9 @@ export function choicesOf(
     const variants: { variant: Variant; figures: LayerVariant }[] = [
       { variant: 'dense', figures: { cost: 0, error: 0, heads: [] } },
     ];
-    const layerErrors = errors.get(layer)!;
     for (const [at, kind] of kinds.entries()) {
       const byGroup = costs.get(layer)!.map(({ denseMs, kinds: own }) => ({ denseMs, ...own[at]! }));
-      const { keys } = layerErrors.kinds[at]!;
+      const { keys, sensitivity } = errors.get(layer)![at]!;
       for (const [first, { least: crossover }] of groups.entries()) {
         const from = groups.map((_, group) => group).slice(first);
         const mean = (of: (group: number) => number) =>
@@ -59,7 +58,7 @@ export function choicesOf(
         const allowed = keysOfKind(kind).filter((k) => k < crossover);
         if (allowed.length === 0) continue;
         const loss = (k: number, head: number) =>
-          layerErrors.sensitivity * mean((group) => keys.find((one) => one.k === k)!.squared[group]![head]!);
+          sensitivity * mean((group) => keys.find((one) => one.k === k)!.squared[group]![head]!);
         const heads = keys[0]!.squared[0]!.length;
         const range = Array.from({ length: heads }, (_, head) => head);
         const costOf = (ms: (own: KindCosts & { denseMs: number }) => number) => mean((group) => ms(byGroup[group]!));
@@ -98,7 +97,8 @@ export function chosenAttention(
   found: Found,
 ): ChosenAttention {
   const layers = model.encoder.layer.map((): LayerAttention => 'dense');
-  const gates = new Map<number, GateState>();
+  // Layers that stay dense too: what another choice left of their gates is not to be taken for theirs.
+  const gates = plainStates(states);
   for (const [at, layer] of choices.layers.entries()) {
     const { variant, heads } = found.layers[at]!;
     const chosen = choices.variants[at]![variant]!;
@@ -124,16 +124,22 @@ export function uniformAttention(
   { layers, states }: Prepared,
   k: number,
 ): ChosenAttention | undefined {
-  const gates = new Map<number, GateState>();
-  for (const layer of layers) {
-    const { content } = states.get(layer)!;
-    if (content?.gate !== 'content') return undefined;
-    gates.set(layer, { ...content, shares: undefined });
-  }
+  if (layers.some((layer) => !states.get(layer)!.content)) return undefined;
   return {
     layers: model.encoder.layer.map(({ index }) =>
       layers.includes(index) ? { gate: 'content', k, shape: 'lists', crossover: 0 } : 'dense',
     ),
-    gates,
+    gates: plainStates(states),
   };
+}
+
+/** What the gates of each layer have learned, content gates first; the same number of keys in every head. */
+function plainStates(states: Prepared['states']): Map<number, GateState> {
+  return new Map(
+    [...states].flatMap(([layer, { content, block, slot }]) => {
+      const state = content ?? block ?? slot;
+      if (!state) return [];
+      return [[layer, state.gate === 'content' ? { ...state, shares: undefined } : state] as const];
+    }),
+  );
 }

@@ -15,6 +15,9 @@ import type { Prepared } from './prepare.ts';
 
 export interface KindErrors {
   readonly kind: GateKind;
+  readonly references: readonly Reference[];
+  /** Divergence of the answers for each unit of a head's squared error: geometric mean over the references. */
+  readonly sensitivity: number;
   readonly keys: readonly {
     readonly k: number;
     /** By group of lengths and head: (‖sparse − dense‖ ÷ ‖dense‖)² of the head's output, mean over the texts. */
@@ -24,7 +27,6 @@ export interface KindErrors {
 
 /** How far answers move when one layer alone is sparse, k keys in every head; means over the texts. */
 export interface Reference {
-  readonly kind: GateKind;
   readonly k: number;
   /** Sum of the heads' squared errors. */
   readonly squared: number;
@@ -32,14 +34,8 @@ export interface Reference {
   readonly divergence: number;
 }
 
-export interface LayerErrors {
-  readonly kinds: readonly KindErrors[];
-  readonly references: readonly Reference[];
-  /** Divergence of the answers for each unit of a head's squared error: least squares through the references. */
-  readonly sensitivity: number;
-}
-
-export type Errors = ReadonlyMap<number, LayerErrors>;
+/** By layer, and then by kind. */
+export type Errors = ReadonlyMap<number, readonly KindErrors[]>;
 
 export interface MeasureErrorsOptions {
   readonly signal?: AbortSignal | undefined;
@@ -107,29 +103,38 @@ export async function measureErrors(
       for (const { gate } of own) gate.dispose();
     }
   }
+  // A group that is so small that none of its texts is here has the errors of the nearest that has some.
+  const counted = groups.map((_, group) => nearest(group, (other) => counts[other]! > 0));
   return new Map(
-    subjects.map(({ layer, own }) => {
-      const references = own.flatMap(({ kind, keys, references: chosen }) =>
-        keys.flatMap(({ k, squared, divergence: moved }) =>
-          chosen.has(k) ? [{ kind, k, squared, divergence: moved }] : [],
-        ),
-      );
-      const errors = own.map(({ kind, keys }) => ({
-        kind,
-        keys: keys.map(({ k, sums }) => ({
-          k,
-          squared: sums.map((sum, group) => Array.from(sum, (one) => one / Math.max(1, counts[group]!))),
-        })),
-      }));
-      return [layer.index, { kinds: errors, references, sensitivity: sensitivityOf(references) }];
-    }),
+    subjects.map(({ layer, own }) => [
+      layer.index,
+      own.map(({ kind, keys, references: chosen }) => {
+        const references = keys.flatMap(({ k, squared, divergence: moved }) =>
+          chosen.has(k) ? [{ k, squared, divergence: moved }] : [],
+        );
+        const means = (sums: readonly Float64Array[]) =>
+          counted.map((group) => Array.from(sums[group]!, (sum) => sum / counts[group]!));
+        return {
+          ...{ kind, references, sensitivity: sensitivityOf(references) },
+          keys: keys.map(({ k, sums }) => ({ k, squared: means(sums) })),
+        };
+      }),
+    ]),
   );
 }
 
-/** Least squares without a constant: no error, no divergence. */
+function nearest(group: number, has: (group: number) => boolean): number {
+  for (let distance = 0; ; distance++) {
+    if (has(group - distance)) return group - distance;
+    if (has(group + distance)) return group + distance;
+  }
+}
+
+/** By ratios: the references lie orders of magnitude apart, and the small errors are the ones that count. */
 function sensitivityOf(references: readonly Reference[]): number {
-  const square = references.reduce((sum, { squared }) => sum + squared ** 2, 0);
-  return square === 0 ? 0 : references.reduce((sum, one) => sum + one.squared * one.divergence, 0) / square;
+  const seen = references.filter(({ squared, divergence: moved }) => squared > 0 && moved > 0);
+  const logarithms = seen.map(({ squared, divergence: moved }) => Math.log(moved / squared));
+  return seen.length === 0 ? 0 : Math.exp(logarithms.reduce((sum, one) => sum + one, 0) / seen.length);
 }
 
 /** Of one text, with `sparse` as it is and dense attention in all other layers. */
