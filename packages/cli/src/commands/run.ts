@@ -64,8 +64,11 @@ export const run = command({
       const results = await runAll(model, texts, context);
       const { name } = model.backend;
       const ks = new Set(results.map(({ tokens }) => recommendK(tokens)));
-      const k = attention === 'dense' ? null : (swap?.k ?? (ks.size === 1 ? [...ks][0]! : null));
-      const title = attention === 'dense' ? 'dense attention' : `sparse attention, K ${k ?? 'by length'}`;
+      const isChosen = model.chosen !== undefined && swap !== undefined && Object.keys(swap).length === 0;
+      const byLength = ks.size === 1 && !isChosen ? [...ks][0]! : null;
+      const k = attention === 'dense' ? null : (swap?.k ?? byLength);
+      const keys = isChosen ? 'as was chosen for the model' : `K ${k ?? 'by length'}`;
+      const title = attention === 'dense' ? 'dense attention' : `sparse attention, ${keys}`;
       return {
         json: { backend: name, dtype: model.dtype, attention, k, results },
         text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTable(texts, results)}`,

@@ -25,7 +25,6 @@ import {
   findAll,
   type MethodResult,
   measurePoints,
-  type Point,
   type Precisions,
   winnerOf,
 } from '../search/curve.ts';
