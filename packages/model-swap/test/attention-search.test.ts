@@ -28,7 +28,10 @@ const texts = Array.from({ length: 40 }, (_, text) =>
 const calibration = [4, 14, 24, 34, 38].map((i) => texts[i]!);
 const load = () => loadModel(filesOf(tinyBert(1, { ...SIZES, layers: 3 })), { backend });
 
-describe('AttentionSearch', () => {
+/** Measures: seconds where the cores are free, more where they are not. */
+const slow = { timeout: 120_000 };
+
+describe('AttentionSearch', slow, () => {
   it('finds attention within a budget of what was measured, and predicts the sum of its parts', async () => {
     const model = await load();
     const search = await AttentionSearch.measure(model, texts, calibration, { gates: ['content', 'block'] });

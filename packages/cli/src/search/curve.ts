@@ -44,7 +44,7 @@ export interface Point extends Judgement {
   readonly results?: readonly MethodResult[];
 }
 
-const uniformKeys = [8, 16, 32, 64];
+const uniformKeys = [16, 32, 64];
 
 /** Raises unless some choice is fast enough. */
 export function checkReached(precisions: readonly Precisions[], latencyMs: number): void {
