@@ -28,6 +28,8 @@ export interface FlashMLAAttentionOptions extends AttentionModuleOptions {
   gate?: GateName | Gate;
   /** Of the selections of a content gate that the module makes; see ContentGate. Default 'auto': what is faster here. */
   shape?: ContentShape | 'auto';
+  /** Tokens of a block, of a block gate that the module makes; see BlockGate. Default 16. */
+  block?: number;
   /** Fewer tokens than this run dense; 0 = always sparse. Default: measured once per device and shape. */
   crossover?: number;
   /** Runs dense attention beside every sparse call and records recall and error: for evaluation. Default false. */
@@ -51,6 +53,7 @@ export class FlashMLAAttention extends ProjectedAttention {
   /** The caller's gate, or the name of the module's own. */
   readonly #givenGate: Gate | GateName;
   readonly #shape: ContentShape | 'auto' | undefined;
+  readonly #block: number | undefined;
   #ownGate: Gate | undefined;
   #statistics: AttentionStatistics = noCalls;
   #selection: Selection | undefined;
@@ -76,8 +79,15 @@ export class FlashMLAAttention extends ProjectedAttention {
         `[attention] shape is '${options.shape}' beside a gate that is not 'content'; leave it out, or give the gate itself its options.`,
       );
     }
+    if (options.block !== undefined && gate !== 'block') {
+      throw new FlashMLAError(
+        'invalid-argument',
+        `[attention] block is ${options.block} beside a gate that is not 'block'; leave it out, or give the gate itself its options.`,
+      );
+    }
     this.#givenGate = gate;
     this.#shape = options.shape;
+    this.#block = options.block;
     this.k = options.k ?? this.gate.k;
     if (this.k !== undefined && !(Number.isSafeInteger(this.k) && this.k >= 1)) {
       throw new FlashMLAError('invalid-argument', `[attention] k is ${this.k}; expected a whole number of keys ≥ 1.`);
@@ -204,7 +214,8 @@ export class FlashMLAAttention extends ProjectedAttention {
     if (k >= tokens) return { chosen: 'dense', why: `k = ${k} covers all ${tokens} tokens` };
     if (this.crossover !== undefined) return chooseByCrossover(tokens, this.crossover);
     const { gate } = this;
-    const gateKind = this.#shape === undefined ? gate.name : `${gate.name}/${this.#shape}`;
+    const variant = this.#shape ?? this.#block;
+    const gateKind = variant === undefined ? gate.name : `${gate.name}/${variant}`;
     const contest = { backend, heads, headDim, dtype, k, gate, gateKind, standIn: () => this.#makeGate() };
     return chooseByMeasurement(contest, tokens);
   }
@@ -212,7 +223,8 @@ export class FlashMLAAttention extends ProjectedAttention {
   /** A gate like the module's, unfitted. */
   #makeGate(): Gate {
     const name = typeof this.#givenGate === 'string' ? this.#givenGate : this.#givenGate.name;
-    return name === 'content' ? createGate(name, { shape: this.#shape }) : createGate(name);
+    if (name === 'content') return createGate(name, { shape: this.#shape });
+    return name === 'block' ? createGate(name, { block: this.#block }) : createGate(name);
   }
 
   async #measure(step: AttentionStep, selection: Selection): Promise<Pick<CallStatistics, 'recall' | 'error'>> {

@@ -11,6 +11,7 @@ import { plan } from './commands/plan.ts';
 import { profile } from './commands/profile.ts';
 import { run } from './commands/run.ts';
 import { scoreSquad } from './commands/score-squad.ts';
+import { search } from './commands/search.ts';
 import { train } from './commands/train.ts';
 import { trainTokenizer } from './commands/train-tokenizer.ts';
 import { tune } from './commands/tune.ts';
@@ -27,6 +28,7 @@ const commands: readonly Command[] = [
   profile,
   tune,
   calibrate,
+  search,
   train,
   trainTokenizer,
 ];

@@ -44,14 +44,15 @@ export function withModel<Result>(
   use: (model: EncoderModel) => Promise<Result>,
 ): Promise<Result> {
   const { signal, progress } = context;
-  const dtype = parseDType(values.dtype);
+  // Without --dtype it is what was chosen for the model.
+  const dtype = values.dtype === undefined ? undefined : parseDType(values.dtype);
   return withBackend(values, context, async (backend) => {
     if (values.model === '') throw badInput('--model is empty; give a Hugging Face model folder or its URL.');
     const folder = values.model ?? (await shippedModel());
     progress.start('loading the model');
     const model = await loadModel(folder, {
       backend,
-      dtype,
+      ...(dtype && { dtype }),
       signal,
       progress: ({ done, total }) => progress.update(done / total),
     });

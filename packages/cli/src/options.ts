@@ -42,13 +42,13 @@ export const attentionOption = {
 export const kOption = {
   type: 'string',
   value: 'K',
-  description: 'keys a query attends to; default: by length, 16, 32 or 64',
+  description: 'keys a query attends to; default: what was chosen for the model (search), else by length, 16, 32 or 64',
 } as const satisfies Option;
 
 export const dtypeOption = {
   type: 'string',
   value: 'DTYPE',
-  description: `what weights and activations are kept in: ${precisions.join(', ')} (linear weights in int8); default: float32`,
+  description: `what weights and activations are kept in: ${precisions.join(', ')} (linear weights in int8); default: what was chosen for the model, else float32`,
 } as const satisfies Option;
 
 export const parseDType = (given: string | undefined): Precision =>
@@ -78,9 +78,11 @@ export function parseSwap(values: SwapValues): { attention: AttentionKind; swap:
     values.attention === undefined ? 'sparse' : parseChoice('attention', values.attention, attentionKinds);
   const k = parseWhole('k', values.k, 1);
   const crossover = parseWhole('crossover', values.crossover, 0);
-  const gate = parseGate(values.gate);
+  const gate = values.gate === undefined ? undefined : parseGate(values.gate);
   if (attention === 'sparse') {
-    return { attention, swap: { gate, ...(k !== undefined && { k }), ...(crossover !== undefined && { crossover }) } };
+    // With none of them, what was chosen for the model.
+    const given = { ...(gate && { gate }), ...(k !== undefined && { k }), ...(crossover !== undefined && { crossover }) };
+    return { attention, swap: given };
   }
   const useless = (['k', 'gate', 'crossover'] as const).find((option) => values[option] !== undefined);
   if (useless === undefined) return { attention, swap: undefined };

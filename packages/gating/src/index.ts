@@ -34,5 +34,16 @@ export { OracleGate, type OracleGateOptions } from './oracle-gate.ts';
 export { measureSelection, type Quality, type RecallInputs, type SelectionQuality } from './recall.ts';
 export { recommendK } from './recommend-k.ts';
 export { residualGroup } from './residual-group.ts';
+export { searchByEvolution } from './search/evolution.ts';
+export { searchByRelaxation } from './search/relaxation.ts';
+export {
+  cheapest,
+  type Figures,
+  type Found,
+  type LayerChoice,
+  type LayerVariant,
+  type SearchOptions,
+  type SearchTable,
+} from './search/table.ts';
 export { SlotGate, type SlotGateOptions, type SlotGateState, type SlotWeights } from './slot-gate.ts';
 export { StaticGate, type StaticGateOptions } from './static-gate.ts';

@@ -8,7 +8,7 @@ import type { EncoderModel } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import { sampleLayers } from './sample-layers.ts';
 import { sampleTexts } from './sample-texts.ts';
-import type { EncodedText } from './tokenizer.ts';
+import type { EncodedText, TextInput } from './tokenizer.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
 export interface FitGatesOptions {
@@ -37,7 +37,7 @@ const FIRST_USE_TOKENS = 1024;
  */
 export async function fitGates(
   model: EncoderModel,
-  texts: readonly string[] = sampleTexts,
+  texts: readonly TextInput[] = sampleTexts,
   { tokensPerText = 512, signal, progress }: FitGatesOptions = {},
 ): Promise<FitReport> {
   const gated = contentGates(model);

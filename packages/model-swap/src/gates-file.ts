@@ -1,6 +1,7 @@
 // Fitted gates on the disk, beside the model's own files, which stay untouched: gates.safetensors holds the tensors of each
 // layer's gate, gates.json says what they are. The two are written together and carry the same mark, so that files of two
-// different fits are not taken for one.
+// different fits are not taken for one. gates.json may also say how each layer attends, and in which precision
+// (layer-attention.ts).
 
 import type { GateState } from '@flashmla/gating';
 import {
@@ -17,6 +18,7 @@ import type { ModelFolder } from './files/model-folder.ts';
 import { nodeModules } from './files/node-folder.ts';
 import { invalidFile, isJsonObject, type JsonObject, readJson } from './files/text-file.ts';
 import { learnableGates } from './gated-layers.ts';
+import { attentionOf, isModelAttention, type ModelAttention } from './layer-attention.ts';
 import type { EncoderModel } from './model.ts';
 
 const DESCRIPTION = 'gates.json';
@@ -64,15 +66,22 @@ const kinds: Readonly<Partial<Record<string, Kind>>> = {
 const fits = (shape: readonly number[], expected: readonly (number | undefined)[]) =>
   shape.length === expected.length && shape.every((size, i) => expected[i] === undefined || size === expected[i]);
 
-/** The fitted gates in `folder` by layer; empty where there are none. Raises 'invalid-file' for gates of another model. */
+export interface StoredGates {
+  /** By layer. */
+  readonly gates: Map<number, GateState>;
+  /** How the layers attend, where that was chosen. */
+  readonly attention?: ModelAttention;
+}
+
+/** What `folder` has of gates; none where there are no such files. Raises 'invalid-file' for gates of another model. */
 export async function readGates(
   folder: ModelFolder,
   { heads, headDim, modelDim, needs }: Architecture,
-): Promise<Map<number, GateState>> {
+): Promise<StoredGates> {
   const gates = new Map<number, GateState>();
   const description = await readJson(folder, DESCRIPTION);
-  if (!description) return gates;
-  const { format, version, mark, layers } = description;
+  if (!description) return { gates };
+  const { format, version, mark, layers, attention } = description;
   if (format !== FORMAT || version !== VERSION || !isJsonObject(layers)) {
     throw invalidFile(
       DESCRIPTION,
@@ -114,7 +123,15 @@ export async function readGates(
     }
     gates.set(index, state as unknown as GateState);
   }
-  return gates;
+  if (attention === undefined) return { gates };
+  if (!isModelAttention(attention, needs.layers.length)) {
+    throw invalidFile(
+      DESCRIPTION,
+      `attention is ${JSON.stringify(attention)}; expected a dtype and for each of ${needs.layers.length} layers "dense" or a gate with its ` +
+        'numbers. Write it again with saveAttention, or remove it.',
+    );
+  }
+  return { gates, attention };
 }
 
 /**
@@ -123,14 +140,38 @@ export async function readGates(
  * @throws FlashMLAError 'invalid-argument' when no gate is fitted, 'unsupported' where there is no file system
  */
 export async function saveGates(model: EncoderModel, directory: string): Promise<void> {
-  const gates = new Map(model.gates);
-  for (const { layer, gate } of learnableGates(model)) if (gate.fitted) gates.set(layer.index, gate.state());
+  const gates = fittedGates(model);
   if (gates.size === 0) {
     throw new FlashMLAError(
       'invalid-argument',
       '[model-swap] no gate is fitted; swap attention in and call fitGates or calibrateGates first.',
     );
   }
+  await writeGates(gates, undefined, directory);
+}
+
+/**
+ * Writes how the model attends now, layer by layer, its precision and its fitted gates into `directory`. Loaded from there
+ * it has that precision, and `swapAttention(model)` lets it attend so again. Both files, or none.
+ *
+ * @throws FlashMLAError 'unsupported' where there is no file system, or for an attention module that can't be described
+ */
+export async function saveAttention(model: EncoderModel, directory: string): Promise<void> {
+  await writeGates(fittedGates(model), attentionOf(model), directory);
+}
+
+/** What the model knows of its gates, and what those that are swapped in have learned. */
+function fittedGates(model: EncoderModel): Map<number, GateState> {
+  const gates = new Map(model.gates);
+  for (const { layer, gate } of learnableGates(model)) if (gate.fitted) gates.set(layer.index, gate.state());
+  return gates;
+}
+
+async function writeGates(
+  gates: ReadonlyMap<number, GateState>,
+  attention: ModelAttention | undefined,
+  directory: string,
+): Promise<void> {
   const node = nodeModules();
   if (!node) {
     throw new FlashMLAError('unsupported', '[model-swap] gates can only be saved where there is a file system.');
@@ -143,7 +184,7 @@ export async function saveGates(model: EncoderModel, directory: string): Promise
     layers[index] = Object.fromEntries(parts.filter(([, part]) => !(part instanceof HostTensor)));
   }
   const mark = await sha256(encodeSafetensors(tensors));
-  const description = { format: FORMAT, version: VERSION, mark, layers };
+  const description = { format: FORMAT, version: VERSION, mark, layers, ...(attention && { attention }) };
   await writeTogether(node, directory, {
     [TENSORS]: encodeSafetensors(tensors, { mark }),
     [DESCRIPTION]: new TextEncoder().encode(`${JSON.stringify(description, undefined, 1)}\n`),

@@ -16,7 +16,8 @@ export interface LoadOptions {
   /** What to run on; it stays the caller's. Default: the best there is, which then ends with the model. */
   backend?: Backend;
   /**
-   * What weights and activations are kept in, whatever the files hold; default 'float32'. 'float16' and 'bfloat16' halve the
+   * What weights and activations are kept in, whatever the files hold; default: what was chosen for the model (gates.json),
+   * else 'float32'. 'float16' and 'bfloat16' halve the
    * memory; with 'int8' the linear weights are int8, quantized as they are loaded, and activations float32. All take a backend
    * whose device.features name them. Sums are float32, of int8 int32.
    */
@@ -35,7 +36,7 @@ export interface LoadOptions {
  */
 export async function loadModel(
   source: ModelSource,
-  { backend: given, dtype = 'float32', progress, signal }: LoadOptions = {},
+  { backend: given, dtype: named, progress, signal }: LoadOptions = {},
 ): Promise<EncoderModel> {
   if (given !== undefined && typeof given?.upload !== 'function') {
     throw new FlashMLAError(
@@ -48,7 +49,8 @@ export async function loadModel(
   const config = await requireJson(folder, 'config.json', 'give a Hugging Face model folder.');
   const architecture = architectureOf(config);
   const tokenizer = await openTokenizer(folder, architecture);
-  const gates = await readGates(folder, architecture);
+  const { gates, attention: chosen } = await readGates(folder, architecture);
+  const dtype = named ?? chosen?.dtype ?? 'float32';
   const weights = await openWeights(folder);
   signal?.throwIfAborted();
   const backend = given ?? (await selectBackend({ dtype, ...(signal && { signal }) }));
@@ -59,7 +61,10 @@ export async function loadModel(
     // Its own folder: the signal of the load ends with the load.
     const reopen = (recovery: AbortSignal) => openWeights(openFolder(source, recovery));
     const parts = await loadWeights(backend, architecture, weights, { dtype, reopen, signal, progress });
-    return new EncoderModel({ config, architecture, dtype, backend, ownsBackend, tokenizer, parts, gates });
+    return new EncoderModel({
+      ...{ config, architecture, dtype, backend, ownsBackend, tokenizer, parts, gates },
+      chosen: chosen?.layers,
+    });
   } catch (error) {
     if (ownsBackend) await backend.dispose();
     throw error;

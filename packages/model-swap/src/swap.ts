@@ -3,6 +3,7 @@
 import { FlashMLAAttention } from '@flashmla/attention';
 import { ContentGate, type ContentShape, type Gate, type GateName } from '@flashmla/gating';
 import { describeValue, FlashMLAError } from '@flashmla/tensor';
+import { setAttention } from './layer-attention.ts';
 import type { EncoderModel } from './model.ts';
 
 export interface SwapOptions {
@@ -37,15 +38,18 @@ export interface SwapReport {
 }
 
 /**
- * Gives layers of `model` a FlashMLAAttention over their own weights; nothing else of the model changes.
+ * Gives layers of `model` a FlashMLAAttention over their own weights; nothing else of the model changes. Without options, a
+ * model for which it was chosen how each layer attends (`model.chosen`) attends so; any option says it anew for all.
  *
  * @throws FlashMLAError 'invalid-argument' for a layer that is not there or options that make no sense; nothing has
  *   changed then
  */
-export function swapAttention(
-  model: EncoderModel,
-  { k, gate, shape, layers, crossover }: SwapOptions = {},
-): SwapReport {
+export function swapAttention(model: EncoderModel, options: SwapOptions = {}): SwapReport {
+  if (model.chosen && Object.values(options).every((option) => option === undefined)) {
+    setAttention(model, model.chosen);
+    return reportOf(model, (layer) => model.chosen![layer] !== 'dense');
+  }
+  const { k, gate, shape, layers, crossover } = options;
   const all = model.encoder.layer;
   if (layers !== undefined && !Array.isArray(layers)) {
     throw new FlashMLAError(
@@ -83,15 +87,22 @@ export function swapAttention(
     return { index, attention };
   });
   for (const { index, attention } of made) all[index]!.attention = attention;
+  return reportOf(model, (layer) => chosen.includes(layer));
+}
+
+function reportOf(model: EncoderModel, wasSwapped: (layer: number) => boolean): SwapReport {
+  const swapped = model.encoder.layer.filter(({ index }) => wasSwapped(index));
   return {
-    layers: made.map(({ index, attention }) => ({
-      layer: index,
-      gate: attention.gate.name,
-      ...(attention.k !== undefined && { k: attention.k }),
-      ...(crossover !== undefined && { crossover }),
-      needsFit: attention.gate instanceof ContentGate && attention.gate.needsFit,
-    })),
-    unchanged: [...all.keys()].filter((index) => !chosen.includes(index)),
+    layers: swapped.flatMap(({ index, attention }) => {
+      if (!(attention instanceof FlashMLAAttention)) return [];
+      const { gate, k, crossover } = attention;
+      return {
+        ...{ layer: index, gate: gate.name, needsFit: gate instanceof ContentGate && gate.needsFit },
+        ...(k !== undefined && { k }),
+        ...(crossover !== undefined && { crossover }),
+      };
+    }),
+    unchanged: model.encoder.layer.flatMap(({ index }) => (wasSwapped(index) ? [] : [index])),
   };
 }
 

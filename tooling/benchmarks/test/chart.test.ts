@@ -1,6 +1,7 @@
+import { evenTicksBetween, ticksBetween } from '@flashmla/workloads';
 import { expect, test } from 'vitest';
 import { panelsOf } from '../src/chart/series.ts';
-import { chart, ticksBetween } from '../src/chart/svg.ts';
+import { chart } from '../src/chart/svg.ts';
 import { resultsFile } from './results.ts';
 
 const near = resultsFile([
@@ -49,6 +50,9 @@ test('a chart is of one subject on one machine', () => {
 test('axes have round numbers that enclose the data', () => {
   expect(ticksBetween(130, 1900)).toEqual([100, 200, 500, 1000, 2000]);
   expect(ticksBetween(1000, 1001)).toEqual([1000, 2000]);
+  expect(evenTicksBetween(13, 48)).toEqual([10, 20, 30, 40, 50]);
+  expect(evenTicksBetween(0.865, 0.87)).toEqual([0.864, 0.866, 0.868, 0.87]);
+  expect(evenTicksBetween(1, 1)).toHaveLength(2);
 });
 
 test('the drawing places points by their logarithms, and says in words what is missing', () => {

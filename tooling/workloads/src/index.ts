@@ -1,7 +1,20 @@
-// @flashmla/workloads: what benchmarks run, in Node and in browsers. Timing is theirs.
+// @flashmla/workloads: what benchmarks run, in Node and in browsers, and what charts of it are drawn with. Timing is theirs.
 
 export { attentionWorkloads } from './attention-workload.ts';
 export { largestDifference, relativeError } from './difference.ts';
+export {
+  type Colour,
+  evenTicksBetween,
+  fixed,
+  gridLine,
+  linearScale,
+  lineHeight,
+  logScale,
+  page,
+  type Scale,
+  textAt,
+  ticksBetween,
+} from './drawing.ts';
 export { type EncoderWorkloadOptions, EncoderWorkloads, randomLayer } from './encoder-workload.ts';
 export { bertBase, type Geometry } from './geometry.ts';
 export { ModelWorkloads } from './model-workload.ts';

@@ -79,7 +79,8 @@ export const evaluate = command({
   summary: 'Accuracy on labelled texts with dense and with sparse attention, and how well they agree.',
   usage: '--model DIR --data F [--task NAME] [--limit N] [--attention dense,sparse] [--k 16,32,64] [--gate G]',
   details:
-    'Sparse attention is forced at every length here. agreement: share of labels equal to dense. recall: attention mass\n' +
+    'Sparse attention is forced at every length here; without --k and --gate, a model for which it was chosen (search) attends as was\n' +
+    'chosen. agreement: share of labels equal to dense. recall: attention mass\n' +
     'on the selected keys; oracle, static: the same for the true top K, and for a window and the first token. error: relative\n' +
     `output error of the attention layers. All four on at most ${mostMeasured} examples, spread evenly. A text of K tokens or fewer\n` +
     'is dense by definition. A task has its own metrics: cola matthews,\n' +
@@ -112,6 +113,7 @@ export const evaluate = command({
     const kinds = parseChoices('attention', values.attention ?? 'dense,sparse', attentionKinds);
     const ks = parseWholes('k', values.k ?? '16,32,64', 1);
     const gate = parseGate(values.gate);
+    const isNamed = values.k !== undefined || values.gate !== undefined;
     const limit = parseWhole('limit', values.limit, 1);
     return withModel(values, context, async (model) => {
       if (model.head !== 'sequence-classification') {
@@ -123,7 +125,12 @@ export const evaluate = command({
         ...(task !== undefined && { task }),
         ...(limit !== undefined && { limit }),
       });
-      const { truncated, results } = await evaluateAll(model, dataset, { kinds, ks, gate }, context);
+      const { truncated, results } = await evaluateAll(
+        model,
+        dataset,
+        { kinds, swaps: model.chosen && !isNamed ? ['chosen'] : ks.map((k) => ({ k, gate })) },
+        context,
+      );
       const { backend, dtype } = model;
       const title = `${dataset.examples.length} examples${dataset.task.name ? ` of ${dataset.task.name}` : ''}`;
       const cut = `${truncated} of them longer than the ${model.tokenizer.maxTokens} tokens that the model takes, and cut\n`;
@@ -139,14 +146,14 @@ export const evaluate = command({
 
 interface Variants {
   readonly kinds: readonly AttentionKind[];
-  readonly ks: readonly number[];
-  readonly gate: GateName;
+  /** 'chosen': as was chosen for the model. */
+  readonly swaps: readonly ('chosen' | { readonly k: number; readonly gate: GateName })[];
 }
 
 async function evaluateAll(
   model: EncoderModel,
   { task, examples }: Dataset,
-  { kinds, ks, gate }: Variants,
+  { kinds, swaps }: Variants,
   context: Context,
 ): Promise<{ truncated: number; results: Result[] }> {
   const results: Result[] = [];
@@ -168,11 +175,13 @@ async function evaluateAll(
   const measured = evenlySpread(examples, mostMeasured);
   const fixed = { attention: 'dense', gate: null, k: null, ...lossless, layers: [] } as const;
   if (kinds.includes('dense')) results.push({ ...fixed, ...score(dense), measuredExamples: measured.length });
-  for (const k of kinds.includes('sparse') ? ks : []) {
-    swapAttention(model, { k, gate, crossover: 0 });
+  for (const swap of kinds.includes('sparse') ? swaps : []) {
+    const { k, gate } = swap === 'chosen' ? { k: null, gate: null } : swap;
+    swapAttention(model, swap === 'chosen' ? {} : { ...swap, crossover: 0 });
+    const title = k === null ? 'as chosen' : `K ${k}`;
     // Before the run that is timed: the first sparse run of a model fits its gates.
-    const fidelity = await measureFidelity(model, measured, `recall and error, K ${k}`, context);
-    const sparse = await answerAll(model, examples, `sparse, K ${k}`, context);
+    const fidelity = await measureFidelity(model, measured, `recall and error, ${title}`, context);
+    const sparse = await answerAll(model, examples, `sparse, ${title}`, context);
     restoreAttention(model);
     results.push({ attention: 'sparse', gate, k, ...score(sparse), ...fidelity, measuredExamples: measured.length });
   }
@@ -258,7 +267,7 @@ function columnsOf({ task }: Dataset): readonly Column<Result>[] {
   return [
     { title: 'attention', align: 'left', value: ({ attention }) => attention },
     { title: 'gate', align: 'left', value: ({ gate }) => gate ?? none },
-    { title: 'K', value: ({ k }) => (k === null ? 'all' : `${k}`) },
+    { title: 'K', value: ({ k, attention }) => (k === null ? (attention === 'dense' ? 'all' : 'chosen') : `${k}`) },
     ...own,
     { title: 'accuracy', value: ({ accuracy }) => formatShare(accuracy) },
     { title: 'as dense', value: ({ agreement }) => formatShare(agreement) },

@@ -63,8 +63,11 @@ export const run = command({
       const results = await runAll(model, sources, { ...context, ...(top !== undefined && { top }) });
       const { name } = model.backend;
       const ks = new Set(results.map(({ tokens }) => recommendK(tokens)));
-      const k = attention === 'dense' ? null : (swap?.k ?? (ks.size === 1 ? [...ks][0]! : null));
-      const title = attention === 'dense' ? 'dense attention' : `sparse attention, K ${k ?? 'by length'}`;
+      const isChosen = model.chosen !== undefined && swap !== undefined && Object.keys(swap).length === 0;
+      const byLength = ks.size === 1 && !isChosen ? [...ks][0]! : null;
+      const k = attention === 'dense' ? null : (swap?.k ?? byLength);
+      const keys = isChosen ? 'as was chosen for the model' : `K ${k ?? 'by length'}`;
+      const title = attention === 'dense' ? 'dense attention' : `sparse attention, ${keys}`;
       return {
         json: { backend: name, dtype: model.dtype, attention, k, results },
         text: `${title}, ${model.dtype}, on ${name}: ${model.backend.device.description}\n\n${resultTables(model, sources.map(shownText), results)}`,

@@ -22,10 +22,15 @@ export interface DatasetOptions {
   readonly labels?: readonly string[];
   /** Rows to read from the start; default all. */
   readonly limit?: number;
+  /** Whether texts alone will do, in all rows: their task then has no metrics, and what is expected is NaN. Default false. */
+  readonly unanswered?: boolean;
 }
 
 /** @param rows at least one */
-export function datasetOf(rows: readonly Row[], { task: name, labels }: DatasetOptions): Dataset {
+export function datasetOf(rows: readonly Row[], { task: name, labels, unanswered = false }: DatasetOptions): Dataset {
+  if (unanswered && !rows.some(({ isAnswered }) => isAnswered)) {
+    return { task: { metrics: [] }, examples: rows.map((row) => ({ text: row.text(), expected: Number.NaN })) };
+  }
   const task = name ? tasks[name] : unnamedTask(rows[0]!, labels);
   return { task, examples: rows.map((row) => exampleOf(row, task)) };
 }

@@ -30,6 +30,11 @@ export class Row {
     return [a, b];
   }
 
+  /** Whether it has a label or a score. */
+  get isAnswered(): boolean {
+    return this.#fields.label !== undefined || this.#fields.score !== undefined;
+  }
+
   /** What it has beside its text. */
   answer(): 'label' | 'score' {
     const { label, score } = this.#fields;
