@@ -31,7 +31,10 @@ const written = [
 
 describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
   it('writes a folder that loads with what was chosen, what was measured, and the curve', async () => {
-    const data = await folder.write('rows.jsonl', rows((text, i) => ({ text, label: i % 2 })));
+    const data = await folder.write(
+      'rows.jsonl',
+      rows((text, i) => ({ text, label: i % 2 })),
+    );
     const out = join(folder.path(), 'searched');
     const run = ['--model', model, '--data', data, '--calibration', '8', '--points', '2', '--backend', 'cpu'];
     const asked = ['--latency-ms', '100000', '--out', out];
@@ -43,7 +46,7 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
     expect(searched.points.map(({ kind, k }) => k ?? kind)).toEqual(
       expect.arrayContaining(['dense', 16, 32, 64, 'searched']),
     );
-    expect(searched.points[0]).toMatchObject({ kind: 'dense', agreement: 1, divergence: 0 });
+    expect(searched.points[0]).toMatchObject({ kind: 'dense', agreement: 1, logitError: 0 });
     expect((await readdir(out)).sort()).toEqual(written);
     const read = async (name: string) => JSON.parse(await readFile(join(out, name), 'utf8'));
     const whole = await read('search.json');
@@ -58,7 +61,15 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
     expect(loaded.chosen).toEqual(searched.layers.map(({ attention }) => attention));
     expect(swapAttention(loaded).unchanged).toEqual([0, 1, 2, 3]);
 
-    const evaluated = await flashmlaJson<{ results: object[] }>('eval', '--model', out, '--data', data, '--backend', 'cpu');
+    const evaluated = await flashmlaJson<{ results: object[] }>(
+      'eval',
+      '--model',
+      out,
+      '--data',
+      data,
+      '--backend',
+      'cpu',
+    );
     expect(evaluated.results).toMatchObject([
       { attention: 'dense', k: null },
       { attention: 'sparse', gate: null, k: null, agreement: 1 },
@@ -71,7 +82,10 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
   });
 
   it('judges texts without labels by their agreement with dense attention', async () => {
-    const data = await folder.write('texts.jsonl', rows((text) => ({ text })));
+    const data = await folder.write(
+      'texts.jsonl',
+      rows((text) => ({ text })),
+    );
     const out = join(folder.path(), 'unlabelled');
     const run = ['--model', model, '--data', data, '--calibration', '8', '--points', '2', '--gates', 'block'];
     const asked = ['--latency-ms', '100000', '--out', out, '--backend', 'cpu'];
@@ -81,7 +95,10 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
   });
 
   it('fails for what is missing or wrong, before anything is opened', async () => {
-    const data = await folder.write('rows.jsonl', rows((text) => ({ text, label: 0 })));
+    const data = await folder.write(
+      'rows.jsonl',
+      rows((text) => ({ text, label: 0 })),
+    );
     const out = join(folder.path(), 'out');
     const all = ['--model', model, '--data', data, '--out', out, '--backend', 'cpu'];
     expect(await failureOf('search', ...all)).toMatch(/--latency-ms is missing/);
@@ -102,7 +119,7 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
 
 describe('the curve', () => {
   const point = (kind: PointReport['kind'], latencyMs: number, accuracy: number, k?: number): PointReport => ({
-    ...{ kind, dtype: 'float32', latencyMs, accuracy, metrics: { accuracy }, agreement: 1, divergence: 0 },
+    ...{ kind, dtype: 'float32', latencyMs, accuracy, metrics: { accuracy }, agreement: 1, logitError: 0 },
     ...(k !== undefined && { k }),
   });
   const qualityOf = ({ accuracy }: PointReport) => accuracy!;
