@@ -51,8 +51,10 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
     expect(whole).toMatchObject({ format: 'flashmla-search/1', machine: { backend: 'cpu' } });
     expect(whole.measured[0].costs).toHaveLength(3);
     expect(whole.measured[0].errors).toHaveLength(3);
-    // Both methods under each of the budgets, from the fastest to dense and the one that was asked for.
-    expect(whole.results).toHaveLength(6);
+    // Both methods under each budget; how many budgets there are depends on whether a gate pays here.
+    const budgets = [...new Set((whole.results as { budgetMs: number }[]).map(({ budgetMs }) => budgetMs))];
+    expect(budgets.at(-1)).toBe(100_000);
+    expect(whole.results).toHaveLength(2 * budgets.length);
     expect((await read('pareto.json')).points).toEqual(searched.points);
     expect(await readFile(join(out, 'pareto.svg'), 'utf8')).toContain('<title>accuracy against latency</title>');
     await using loaded = await loadModel(out);
@@ -92,7 +94,7 @@ describe('flashmla search', { ...slow, timeout: 600_000 }, () => {
     expect(await readFile(join(out, 'pareto.svg'), 'utf8')).toContain('agreement with dense against latency');
   });
 
-  it('fails for what is missing or wrong, before anything is opened', async () => {
+  it('fails for what is missing or wrong', async () => {
     const data = await folder.write(
       'rows.jsonl',
       rows((text) => ({ text, label: 0 })),
