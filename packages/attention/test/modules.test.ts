@@ -429,6 +429,7 @@ describe('a module on its own', () => {
       [{ dim, heads, gate, k: 0 }, 'k is 0'],
       [{ dim, heads, gate, crossover: -1 }, 'crossover is -1'],
       [{ dim, heads, gate, shape: 'lists' }, "shape is 'lists' beside a gate that is not 'content'"],
+      [{ dim, heads, block: 64 }, "block is 64 beside a gate that is not 'block'"],
       [{ dim, heads, gate: 'best' as 'content' }, "there is no gate 'best'"],
     ] as const) {
       expect((await failureOf(() => new FlashMLAAttention(options))).message).toContain(message);

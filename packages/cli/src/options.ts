@@ -81,7 +81,11 @@ export function parseSwap(values: SwapValues): { attention: AttentionKind; swap:
   const gate = values.gate === undefined ? undefined : parseGate(values.gate);
   if (attention === 'sparse') {
     // With none of them, what was chosen for the model.
-    const given = { ...(gate && { gate }), ...(k !== undefined && { k }), ...(crossover !== undefined && { crossover }) };
+    const given = {
+      ...(gate && { gate }),
+      ...(k !== undefined && { k }),
+      ...(crossover !== undefined && { crossover }),
+    };
     return { attention, swap: given };
   }
   const useless = (['k', 'gate', 'crossover'] as const).find((option) => values[option] !== undefined);

@@ -280,6 +280,24 @@ describe('readRows', () => {
   });
 });
 
+describe('rows without answers', () => {
+  const texts = json({ text: 'x' }, { a: 'y', b: 'z' });
+
+  it('are read where they will do, all of them or none', async () => {
+    const { task, examples } = await reading('texts.jsonl', texts, { labels: ['a', 'b'], unanswered: true });
+    expect(task).toEqual({ metrics: [] });
+    expect(examples).toEqual([
+      { text: 'x', expected: Number.NaN },
+      { text: ['y', 'z'], expected: Number.NaN },
+    ]);
+    const mixed = texts + json({ text: 'w', label: 0 });
+    await expect(reading('mixed.jsonl', mixed, { labels: ['a', 'b'], unanswered: true })).rejects.toThrow(
+      /mixed\.jsonl:1 has no label and no score/,
+    );
+    await expect(reading('texts.jsonl', texts, { labels: ['a', 'b'] })).rejects.toThrow(/has no label and no score/);
+  });
+});
+
 describe('readTexts', () => {
   it('gives texts and pairs, whether they have labels or not', async () => {
     const folder = await folderOf({ 'x.jsonl': json({ text: 'x' }, { a: 'y', b: 'z', label: 7 }) });

@@ -47,8 +47,8 @@ export {
 } from './search/attention-search.ts';
 export { nameOf, type SearchedGate, searchedGates } from './search/candidates.ts';
 export type { ChosenAttention } from './search/choices.ts';
-export { divergence } from './search/divergence.ts';
 export { applyAttention, type Contestant, type Latency, measureLatencies } from './search/latency.ts';
+export { logitError } from './search/logit-error.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
 export type { EncodedText, EncodedWords, TextInput, TextTokenizer } from './tokenizer.ts';
 export { type Cosines, type LayerDrift, type SwapVerification, type VerifyOptions, verifySwap } from './verify.ts';

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import {
   AttentionSearch,
   denseAttention,
-  divergence,
   type EncoderModel,
   loadModel,
+  logitError,
   searchedGates,
   type TextInput,
 } from '@flashmla/model-swap';
@@ -185,7 +185,7 @@ async function measureAll(
     progress.stop();
     const width = model.labels.length;
     const errors = calibration.map((_, i) =>
-      divergence(reference!.subarray(i * width, (i + 1) * width), logits.subarray(i * width, (i + 1) * width)),
+      logitError(reference!.subarray(i * width, (i + 1) * width), logits.subarray(i * width, (i + 1) * width)),
     );
     measured.push({ search: own, dtypeError: errors.reduce((sum, error) => sum + error, 0) / errors.length });
   }
@@ -196,7 +196,7 @@ async function measureAll(
 function measureOf({ task }: SearchExamples): { measure: string; qualityOf: (point: PointReport) => number } {
   const [metric] = task.metrics;
   if (metric !== undefined) return { measure: metric, qualityOf: ({ metrics }) => metrics[metric]! };
-  return { measure: 'agreement with dense', qualityOf: ({ agreement, divergence: moved }) => agreement ?? -moved };
+  return { measure: 'agreement with dense', qualityOf: ({ agreement, logitError: moved }) => agreement ?? -moved };
 }
 
 /** The folder of a model on this machine; undefined for a URL of another. */
@@ -281,6 +281,6 @@ function pointColumns(measure: string, qualityOf: (point: PointReport) => number
       title: 'as dense',
       value: ({ agreement }: PointReport) => (agreement === null ? none : formatPercent(agreement, 2)),
     },
-    { title: 'divergence', value: ({ divergence: moved }: PointReport) => moved.toExponential(1) },
+    { title: 'logit error', value: ({ logitError: moved }: PointReport) => moved.toExponential(1) },
   ] as const;
 }

@@ -40,7 +40,7 @@ export interface Point extends Judgement {
   readonly latencyMs: number;
   /** Of uniform attention. */
   readonly k?: number;
-  /** Of what was searched. */
+  /** Of what was found by a search. */
   readonly results?: readonly MethodResult[];
 }
 
@@ -122,9 +122,12 @@ export async function measurePoints(
     const key = keyOf(result.model, result.found.attention);
     byKey.set(key, [...(byKey.get(key) ?? []), result]);
   }
-  for (const same of byKey.values()) {
+  for (const [key, same] of byKey) {
     const { model, found } = same[0]!;
-    candidates.push({ kind: 'searched', model, attention: found.attention, results: same });
+    // What is dense everywhere is that point, and not timed again.
+    const known = candidates.findIndex((one) => keyOf(one.model, one.attention) === key);
+    if (known >= 0) candidates[known] = { ...candidates[known]!, results: same };
+    else candidates.push({ kind: 'searched', model, attention: found.attention, results: same });
   }
   progress.start('timing whole models');
   const latencies = await measureLatencies(candidates, precisions[0]!.search.groups, {

@@ -1,7 +1,7 @@
 // What a model answers with an attention that was chosen for it, and how good that is.
 
 import { accuracy, measure, predictor } from '@flashmla/evaluation';
-import { applyAttention, type ChosenAttention, divergence, type EncoderModel } from '@flashmla/model-swap';
+import { applyAttention, type ChosenAttention, type EncoderModel, logitError } from '@flashmla/model-swap';
 import type { SearchExamples } from './examples.ts';
 
 export interface Judgement {
@@ -12,7 +12,7 @@ export interface Judgement {
   /** Share of labels that dense attention gives too; null for a model that gives a score. */
   readonly agreement: number | null;
   /** Of the answers from those of dense attention, mean over the texts. */
-  readonly divergence: number;
+  readonly logitError: number;
 }
 
 /** Judges by the answers of `reference` with dense attention. */
@@ -52,7 +52,7 @@ export class Judge {
       accuracy: task.labels ? accuracy(predicted, expected) : null,
       metrics: measure(task, predicted, expected) as Record<string, number>,
       agreement: width > 1 ? mean((dense, given) => Number(best(dense) === best(given))) : null,
-      divergence: mean(divergence),
+      logitError: mean(logitError),
     };
   }
 }

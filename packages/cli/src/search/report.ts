@@ -17,11 +17,11 @@ export interface PointReport {
   readonly accuracy: number | null;
   readonly metrics: Readonly<Record<string, number>>;
   readonly agreement: number | null;
-  readonly divergence: number;
+  readonly logitError: number;
 }
 
 export function reportPoint(point: Point): PointReport {
-  const { kind, model, k, results, latencyMs, accuracy, metrics, agreement, divergence } = point;
+  const { kind, model, k, results, latencyMs, accuracy, metrics, agreement, logitError } = point;
   const own = results && {
     methods: [...new Set(results.map(({ method }) => method))],
     budgetsMs: [...new Set(results.map(({ budgetMs }) => budgetMs))],
@@ -32,7 +32,7 @@ export function reportPoint(point: Point): PointReport {
     ...{ kind, dtype: model.dtype },
     ...(k !== undefined && { k }),
     ...own,
-    ...{ latencyMs, accuracy, metrics, agreement, divergence },
+    ...{ latencyMs, accuracy, metrics, agreement, logitError },
   };
 }
 

@@ -56,7 +56,10 @@ function onHull(all: readonly Found[]): Found[] {
 
 const problems = [1, 2, 3, 4, 5, 6].flatMap((seed) => [0.15, 0.4, 0.7].map((share) => [seed, share] as const));
 
-describe('searches under a budget', () => {
+/** Arithmetic: a second where the cores are free, more where they are not. */
+const slow = { timeout: 60_000 };
+
+describe('searches under a budget', slow, () => {
   it.each(problems)('evolution finds the best of all choices (table %i, budget at %f)', async (seed, share) => {
     const table = smallTable(seed);
     const all = allOf(table);

@@ -32,7 +32,7 @@ export interface FoundAttention {
   readonly attention: ChosenAttention;
   /** Of one text, mean over the lengths. */
   readonly predictedMs: number;
-  /** Divergence of the answers from dense attention's, mean over the texts; see `divergence`. */
+  /** How far answers are from those of dense attention, mean over the texts; see `logitError`. */
   readonly predictedError: number;
 }
 

@@ -21,7 +21,7 @@ export interface SparseVariant {
 export type Variant = 'dense' | SparseVariant;
 
 export interface Choices {
-  /** Costs: milliseconds more than dense. Errors: divergence. Both are means over the lengths. */
+  /** Costs: milliseconds more than dense. Errors: `logitError`. Both are means over the lengths. */
   readonly table: SearchTable;
   /** What the variants of the table are; of its layers, which are those of `layers`. */
   readonly variants: readonly (readonly Variant[])[];

@@ -9,14 +9,14 @@ import type { EncoderModel } from '../model.ts';
 import { sampleLayers } from '../sample-layers.ts';
 import type { EncodedText } from '../tokenizer.ts';
 import { type GateKind, gateOf, keysOfKind } from './candidates.ts';
-import { divergence } from './divergence.ts';
 import { groupOf, type LengthGroup } from './length-groups.ts';
+import { logitError } from './logit-error.ts';
 import type { Prepared } from './prepare.ts';
 
 export interface KindErrors {
   readonly kind: GateKind;
   readonly references: readonly Reference[];
-  /** Divergence of the answers for each unit of a head's squared error: geometric mean over the references. */
+  /** How far answers move for each unit of a head's squared error: geometric mean over the references. */
   readonly sensitivity: number;
   readonly keys: readonly {
     readonly k: number;
@@ -30,8 +30,8 @@ export interface Reference {
   readonly k: number;
   /** Sum of the heads' squared errors. */
   readonly squared: number;
-  /** See `divergence`. */
-  readonly divergence: number;
+  /** See `logitError`. */
+  readonly logitError: number;
 }
 
 /** By layer, and then by kind. */
@@ -59,7 +59,7 @@ export async function measureErrors(
       const ks = keysOfKind(kind);
       return {
         ...{ kind, gate: gateOf(kind, states.get(index)![kind.gate]) },
-        keys: ks.map((k) => ({ k, sums: groups.map(() => new Float64Array(heads)), squared: 0, divergence: 0 })),
+        keys: ks.map((k) => ({ k, sums: groups.map(() => new Float64Array(heads)), squared: 0, logitError: 0 })),
         // The coarsest is far enough off to be seen in the answers, and one in the middle.
         references: new Set([ks[0]!, ks[ks.length >> 1]!]),
       };
@@ -90,7 +90,7 @@ export async function measureErrors(
             if (!references.has(one.k)) continue;
             const { modelDim: dim } = model.architecture;
             layer.attention = new FlashMLAAttention({ dim, heads, gate, k: one.k, crossover: 0 });
-            one.divergence += divergence(dense, await logitsOf(model, text, layer, signal)) / texts.length;
+            one.logitError += logitError(dense, await logitsOf(model, text, layer, signal)) / texts.length;
           }
         }
         layer.attention = layer.dense;
@@ -109,8 +109,8 @@ export async function measureErrors(
     subjects.map(({ layer, own }) => [
       layer.index,
       own.map(({ kind, keys, references: chosen }) => {
-        const references = keys.flatMap(({ k, squared, divergence: moved }) =>
-          chosen.has(k) ? [{ k, squared, divergence: moved }] : [],
+        const references = keys.flatMap(({ k, squared, logitError: moved }) =>
+          chosen.has(k) ? [{ k, squared, logitError: moved }] : [],
         );
         const means = (sums: readonly Float64Array[]) =>
           counted.map((group) => Array.from(sums[group]!, (sum) => sum / counts[group]!));
@@ -132,8 +132,8 @@ function nearest(group: number, has: (group: number) => boolean): number {
 
 /** By ratios: the references lie orders of magnitude apart, and the small errors are the ones that count. */
 function sensitivityOf(references: readonly Reference[]): number {
-  const seen = references.filter(({ squared, divergence: moved }) => squared > 0 && moved > 0);
-  const logarithms = seen.map(({ squared, divergence: moved }) => Math.log(moved / squared));
+  const seen = references.filter(({ squared, logitError: moved }) => squared > 0 && moved > 0);
+  const logarithms = seen.map(({ squared, logitError: moved }) => Math.log(moved / squared));
   return seen.length === 0 ? 0 : Math.exp(logarithms.reduce((sum, one) => sum + one, 0) / seen.length);
 }
 
