@@ -249,6 +249,7 @@ describe('readRows', () => {
     const [first, second, ...others] = await readRows(join(folder, 'rows.jsonl'), { limit: 2 });
     expect([first!.text(), first!.label(names)]).toEqual(['x', 1]);
     expect(second!.words(names)).toEqual({ words: ['in', 'Rome'], labels: [0, 1] });
+    expect(second!.tokens()).toEqual(['in', 'Rome']);
     expect(others).toEqual([]);
     const tsv = await folderOf({ 'train.tsv': lines(row('sentence', 'label'), row('fine', '1')) });
     expect((await readRows(join(tsv, 'train.tsv'))).map((one) => one.text())).toEqual(['fine']);

@@ -146,7 +146,9 @@ function weightsOf({ embedding, layers, pooler, head }: EncoderParts<HostTensor>
     },
     layers: layers.map(layerOf),
     ...(pooler && { pooler: pair(pooler) }),
-    ...(head && { head: { output: pair(head.output), ...(head.hidden && { hidden: pair(head.hidden) }) } }),
+    ...(head && {
+      head: { output: pair({ weight: word, ...head.output }), ...(head.hidden && { hidden: pair(head.hidden) }) },
+    }),
   };
 }
 
