@@ -81,6 +81,7 @@ export { mostPrograms, Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { slotsOf, type TileScores, tileScores } from './reference/select-top-k.ts';
+export { type RowView, rowView } from './row-view.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
 export { encodeSafetensors } from './safetensors/encode.ts';
 export type { TensorInfo } from './safetensors/header.ts';
@@ -88,5 +89,6 @@ export { type ByteSource, openSafetensors, type SafetensorsReader, type TensorRe
 export { openShardedSafetensors, type ShardedReader } from './safetensors/sharded.ts';
 export { checkSelection, type Selection, type SelectionInit, selection, selectionOf } from './selection.ts';
 export { checkShape, elementCount, formatShape } from './shape.ts';
+export { type ByteRange, Storage } from './storage.ts';
 export { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';
 export { oneVariant, PreferredVariants } from './variants.ts';
