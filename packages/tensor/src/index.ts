@@ -33,6 +33,8 @@ export {
   roundingTo,
   toFloat32,
 } from './half.ts';
+export type { ActivationProblem } from './ops/activation.ts';
+export type { ActivationGradientProblem } from './ops/activation-gradient.ts';
 export type { AdamWProblem } from './ops/adam-w.ts';
 export type { AddProblem } from './ops/add.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
@@ -67,7 +69,7 @@ export {
 export type { LayerNormProblem } from './ops/layer-norm.ts';
 export type { LayerNormGradientProblem } from './ops/layer-norm-gradient.ts';
 export { headsStrides, type Layout } from './ops/layout.ts';
-export type { Activation, LinearProblem } from './ops/linear.ts';
+export type { Activation, LinearProblem, Nonlinearity } from './ops/linear.ts';
 export type { LinearGradientProblem } from './ops/linear-gradient.ts';
 export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/op.ts';
 export type { SelectSlotsProblem } from './ops/select-slots.ts';

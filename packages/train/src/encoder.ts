@@ -50,7 +50,7 @@ export async function encode(
   const keyMask = inputs.keyMask && tape.upload(inputs.keyMask);
   let site = 0;
   const drop = (value: Value) => dropout(tape, value, rate, mixed(seed, site++));
-  const { normEpsilon: epsilon } = architecture;
+  const { normEpsilon: epsilon, activation } = architecture;
   const positionIds = tensor(
     (inputs.positionIds.array as Int32Array).map((position) => position + offset),
     inputs.positionIds.shape,
@@ -68,7 +68,7 @@ export async function encode(
     tape.discard(attended);
     const between = await norm(tape, output, layer.attentionNorm, epsilon, hidden);
     tape.discard(output, hidden);
-    const narrow = await drop(await feedForward(tape, between, layer, architecture.activation));
+    const narrow = await drop(await feedForward(tape, between, { ...layer, activation }));
     hidden = await norm(tape, narrow, layer.outputNorm, epsilon, between);
     tape.discard(narrow, between);
   }

@@ -1,123 +1,113 @@
-// The feed-forward network of a layer in pieces of rows: its inner activations, four times as wide as all others, are never
-// there whole. The backward pass computes them again, piece by piece (Chen et al. 2016, arXiv 1604.06174), but the second
-// product, whose gradient does not need it. That costs no more than a gradient of the whole, which computes what is before
-// the activation again as well.
+// The feed-forward network of a layer, where there are many rows in pieces: its inner activations, four times as wide as all
+// others, are then never there whole. The backward pass computes them again, piece by piece (Chen et al. 2016, arXiv
+// 1604.06174): the first product, which the gradient of a whole network computes again as well, and not the second, which no
+// gradient needs. So pieces save memory and cost no time.
 
 import type { LayerParts, LinearParts } from '@flashmla/model-swap';
-import { type Activation, type DeviceTensor, elementCount } from '@flashmla/tensor';
+import { type Activation, type DeviceTensor, elementCount, type Nonlinearity } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import { linear, rowsOf } from './steps.ts';
 import type { Tape } from './tape.ts';
 import { Value } from './value.ts';
 
-/** Rows of a piece: few enough for the pieces to be small beside all rows, enough for products to run as fast as whole. */
+/** Rows of a piece: few enough for pieces to be small beside all rows, enough for products to run as fast as on all. */
 const pieceRows = 1024;
 
+/** The two layers, and what is between them. */
+export interface FeedForwardParts extends Pick<LayerParts<Parameter>, 'intermediate' | 'contract'> {
+  readonly activation: Nonlinearity;
+}
+
 /** contract(activation(intermediate(input))), for an input [..., modelDim]. */
-export async function feedForward(
-  tape: Tape,
-  input: Value,
-  { intermediate, contract }: Pick<LayerParts<Parameter>, 'intermediate' | 'contract'>,
-  activation: Activation,
-): Promise<Value> {
+export async function feedForward(tape: Tape, input: Value, parts: FeedForwardParts): Promise<Value> {
   const rows = rowsOf(input);
-  if (!tape.backend.rows || rows <= pieceRows) {
-    const wide = await linear(tape, input, intermediate, activation);
-    const narrow = await linear(tape, wide, contract);
-    tape.discard(wide);
-    return narrow;
-  }
-  const pieces = Array.from({ length: Math.ceil(rows / pieceRows) }, (_, piece) => {
-    const start = piece * pieceRows;
-    return { start, end: Math.min(start + pieceRows, rows) };
-  });
+  if (tape.backend.rows && rows > pieceRows) return inPieces(tape, input, parts, rows);
+  const wide = await linear(tape, input, parts.intermediate, parts.activation);
+  const narrow = await linear(tape, wide, parts.contract);
+  tape.discard(wide);
+  return narrow;
+}
+
+async function inPieces(tape: Tape, input: Value, parts: FeedForwardParts, rows: number): Promise<Value> {
+  const starts = Array.from({ length: Math.ceil(rows / pieceRows) }, (_, piece) => piece * pieceRows);
+  const piece = (whole: DeviceTensor, start: number) => tape.rows(whole, start, Math.min(start + pieceRows, rows));
   const output = new Value(tape.allocate(input.shape, tape.activations));
-  for (const { start, end } of pieces) {
-    const [from, to] = [tape.rows(input.tensor, start, end), tape.rows(output.tensor, start, end)];
-    const wide = await forward(tape, new Value(from), intermediate, activation);
-    const narrow = await forward(tape, wide, contract, 'none');
+  for (const start of starts) {
+    const [from, to] = [piece(input.tensor, start), piece(output.tensor, start)];
+    const wide = await product(tape, new Value(from), parts.intermediate, parts.activation);
+    const narrow = await product(tape, wide, parts.contract);
     await tape.store(narrow, to);
     tape.release(from, to, wide, narrow);
   }
   tape.hold(input.tensor);
-  tape.record(output, async (outputGradient) => {
+  tape.record(output, async ({ tensor: outputGradient }) => {
     const before = input.gradient;
-    const alone = before && tape.isAlone(before, outputGradient.tensor);
+    // Where nobody else needs the sum so far, nor what flows in here, which may be the same, it is added to row by row.
+    const alone = before && tape.isAlone(before, outputGradient);
     const sum = alone ? before : tape.allocate(input.shape, tape.activations);
-    for (const { start, end } of pieces) {
-      const views = [input.tensor, outputGradient.tensor, sum].map((whole) => tape.rows(whole, start, end));
-      const [from, flowing, to] = views as [DeviceTensor, DeviceTensor, DeviceTensor];
-      const gradient = await backward(
-        tape,
-        new Value(from),
-        new Value(flowing),
-        { intermediate, contract },
-        activation,
-      );
-      // `to` may be the memory of `flowing`, which has been read by now.
-      if (before) {
-        const own = tape.rows(before, start, end);
-        const { output: added } = await tape.run(
-          { op: 'add', elements: elementCount(own.shape) },
-          { a: gradient, b: new Value(own) },
-          { last: ['a'] },
-        );
-        await tape.store(added!, to);
-        tape.release(own, added!);
-      } else {
-        await tape.store(gradient, to);
-        tape.release(gradient);
-      }
-      tape.release(...views);
+    for (const start of starts) {
+      const [from, flowing, to] = [piece(input.tensor, start), piece(outputGradient, start), piece(sum, start)];
+      const found = await gradientOf(tape, new Value(from), parts, new Value(flowing));
+      const own = before && piece(before, start);
+      const total = own ? await plus(tape, found, new Value(own)) : found;
+      await tape.store(total, to);
+      tape.release(from, flowing, to, total, ...(own ? [own] : []));
     }
     if (before && !alone) tape.release(before);
     input.gradient = sum;
-    tape.release(input.tensor, outputGradient.tensor);
+    tape.release(input.tensor, outputGradient);
   });
   return output;
 }
 
-/** activation(input · weightᵀ + bias), float32, for as many rows as `input` has; the caller releases it. */
-async function forward(
+/** What flows to rows of the input, float32. */
+async function gradientOf(tape: Tape, input: Value, parts: FeedForwardParts, flowing: Value): Promise<DeviceTensor> {
+  const sums = await product(tape, input, parts.intermediate);
+  const problem = { op: 'activation', elements: elementCount(sums.shape), activation: parts.activation } as const;
+  const { output: wide } = await tape.run(problem, { input: sums }, { shape: sums.shape });
+  const wideGradient = await productGradient(tape, wide!, parts.contract, flowing);
+  tape.release(wide!);
+  const { inputGradient: sumsGradient } = await tape.run(
+    { ...problem, op: 'activation-gradient' },
+    { input: sums, outputGradient: wideGradient },
+    { last: ['input', 'outputGradient'] },
+  );
+  const found = await productGradient(tape, input, parts.intermediate, sumsGradient!);
+  tape.release(sumsGradient!);
+  return found;
+}
+
+// The ops of a piece. They are noted nowhere; what they give is float32, and their callers release it.
+
+async function product(
   tape: Tape,
   input: Value | DeviceTensor,
   { weight, bias }: LinearParts<Parameter>,
-  activation: Activation,
+  activation: Activation = 'none',
 ): Promise<DeviceTensor> {
   const problem = { op: 'linear', ...sizesOf(input, weight), activation } as const;
   const { output } = await tape.run(problem, { input, weight, bias });
   return output!;
 }
 
-/** What flows to a piece of the input, float32; the caller releases it. */
-async function backward(
-  tape: Tape,
-  input: Value,
-  flowing: Value,
-  { intermediate, contract }: Pick<LayerParts<Parameter>, 'intermediate' | 'contract'>,
-  activation: Activation,
-): Promise<DeviceTensor> {
-  const wide = await forward(tape, input, intermediate, activation);
-  const wideGradient = await linearGradient(tape, wide, contract, 'none', flowing);
-  tape.release(wide);
-  const gradient = await linearGradient(tape, input, intermediate, activation, wideGradient);
-  tape.release(wideGradient);
-  return gradient;
-}
-
-async function linearGradient(
+/** What flows to the input; what flows to weight and bias is added to theirs. */
+async function productGradient(
   tape: Tape,
   input: Value | DeviceTensor,
   { weight, bias }: LinearParts<Parameter>,
-  activation: Activation,
   outputGradient: Value | DeviceTensor,
 ): Promise<DeviceTensor> {
-  const problem = { op: 'linear-gradient', ...sizesOf(input, weight), activation } as const;
-  const inputs = { input, weight, outputGradient, ...(activation !== 'none' && { bias }) };
-  const { inputGradient, weightGradient, biasGradient } = await tape.run(problem, inputs);
+  const problem = { op: 'linear-gradient', ...sizesOf(input, weight), activation: 'none' } as const;
+  const { inputGradient, weightGradient, biasGradient } = await tape.run(problem, { input, weight, outputGradient });
   await tape.flow(weight, weightGradient!);
   await tape.flow(bias, biasGradient!);
   return inputGradient!;
+}
+
+/** a + b; takes `a` over. */
+async function plus(tape: Tape, a: DeviceTensor, b: Value): Promise<DeviceTensor> {
+  const { output } = await tape.run({ op: 'add', elements: elementCount(a.shape) }, { a, b }, { last: ['a'] });
+  return output!;
 }
 
 const sizesOf = (input: Value | DeviceTensor, { tensor: { shape } }: Parameter) => {
