@@ -16,6 +16,7 @@ for (const [name, options, features] of builds) {
   test(`${name}: this is what runs`, async () => {
     await using backend = await provider.open(options);
     expect(backend.device.features).toEqual(features);
+    expect(backend.rows).toBeTypeOf('function');
   });
   testConformance(name, () => provider.open(options), { requires: trainingOpNames });
   testFixtures(name, () => provider.open(options), new URL('../../../../shared/fixtures/attention/', import.meta.url));
