@@ -93,9 +93,9 @@ export class CpuBackend implements Backend {
     return new CpuTensor(this, this.#storage(block), source.shape, source.dtype);
   }
 
-  rows(source: DeviceTensor, start: number, end: number): CpuTensor {
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): CpuTensor {
     const { packed, storage, dtype } = this.#own(source);
-    const { shape, byteOffset } = rowView('[kernels-cpu]', source, start, end, { packed });
+    const { shape, byteOffset } = rowView('[kernels-cpu]', source, start, end, { packed, shape: wanted });
     storage.hold();
     return new CpuTensor(this, storage, shape, dtype, { byteOffset });
   }

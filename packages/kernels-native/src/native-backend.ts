@@ -92,9 +92,11 @@ export class NativeBackend implements Backend {
     return new NativeTensor(this, this.#storage(block), source.shape, source.dtype);
   }
 
-  rows(source: DeviceTensor, start: number, end: number): NativeTensor {
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): NativeTensor {
     const { packed, storage, dtype } = this.#own(source);
-    const { shape, byteOffset } = rowView('[kernels-native]', source, start, end, { packed: packed !== undefined });
+    const { shape, byteOffset } = rowView('[kernels-native]', source, start, end, {
+      ...{ packed: packed !== undefined, shape: wanted },
+    });
     storage.hold();
     return new NativeTensor(this, storage, shape, dtype, { byteOffset });
   }

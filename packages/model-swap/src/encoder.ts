@@ -12,6 +12,8 @@ import type { Workspace } from './workspace.ts';
 export interface ForwardOptions {
   /** Whether the caller wants the last hidden states; without them the last layer computes only what the head reads. */
   hidden?: boolean;
+  /** Whether texts lie one after the other instead of padded; only where `packs` says so. Default false. */
+  packed?: boolean;
   /** The attention a layer runs with; default: the one it has. */
   attention?: ((layer: EncoderLayer) => AttentionModule) | undefined;
   /** Sees each layer's input before the layer runs; must not dispose it. */
@@ -22,7 +24,9 @@ export interface ForwardOptions {
 
 /** Owned by the workspace of the pass. */
 export interface ForwardResult {
-  readonly hidden?: DeviceTensor; // [batch, tokens, modelDim]
+  readonly hidden?: DeviceTensor; // [batch, tokens, modelDim], or packed [1, Σ tokens, modelDim]
+  /** The row of hidden states that each text begins at. */
+  readonly starts: Int32Array;
   readonly pooled?: DeviceTensor; // [batch, modelDim]
   readonly logits?: DeviceTensor; // [batch, labels]
 }
@@ -38,26 +42,27 @@ export class Encoder {
     this.layer = parts.layers.map((layerParts, index) => new EncoderLayer(index, context, layerParts));
   }
 
+  /** Whether the attention of every layer takes texts without padding. */
+  packs(attention: ForwardOptions['attention']): boolean {
+    return this.layer.every((layer) => (attention?.(layer) ?? layer.attention).packs === true);
+  }
+
   async forward(
     work: Workspace,
     texts: readonly EncodedText[],
-    { hidden: wanted = true, attention, beforeLayer, afterLayer }: ForwardOptions = {},
+    { hidden: wanted = true, packed = false, attention, beforeLayer, afterLayer }: ForwardOptions = {},
   ): Promise<ForwardResult> {
-    const inputs = batchInputs(this.#architecture, texts);
-    const { tokens } = inputs;
+    const inputs = batchInputs(this.#architecture, texts, { packed });
+    const { starts } = inputs;
     const keyMask = inputs.keyMask && work.upload(inputs.keyMask);
-    const firstTokens = work.upload(
-      tensor(
-        Int32Array.from(texts, (_, text) => text * tokens),
-        [texts.length],
-      ),
-    );
+    const firstTokens = work.upload(tensor(starts, [texts.length]));
+    const lengths = packed ? texts.map(({ ids }) => ids.length) : undefined;
     let hidden = await this.#embed(work, inputs);
     for (const layer of this.layer) {
       work.signal?.throwIfAborted();
       await beforeLayer?.(layer, hidden, work);
       const rows = !wanted && layer === this.layer.at(-1) ? firstTokens : undefined;
-      hidden = await layer.forward(work, { hidden, keyMask, rows }, attention?.(layer));
+      hidden = await layer.forward(work, { hidden, keyMask, rows, texts: lengths }, attention?.(layer));
       if (afterLayer) {
         await work.backend.synchronize();
         afterLayer(layer);
@@ -67,7 +72,7 @@ export class Encoder {
     const { pooler, head } = this.#parts;
     const pooled = pooler && (await linear(work, first, pooler, 'tanh'));
     const logits = head && (await this.#classify(work, this.#architecture.headReadsPooled ? pooled! : first));
-    return { ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
+    return { starts, ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
   }
 
   dispose(): void {

@@ -13,7 +13,7 @@ import {
   tensor,
 } from '@flashmla/tensor';
 import { type Architecture, type EncoderParts, partTensors } from './architecture.ts';
-import { planBatches } from './batches.ts';
+import { planBatches, planPacked } from './batches.ts';
 import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
 import type { JsonObject } from './files/text-file.ts';
 import { fitOnFirstUse } from './fit.ts';
@@ -111,7 +111,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 
   /**
-   * Runs texts through the model, batched by length.
+   * Runs texts through the model: without padding where the backend has views of rows, else batched by length.
    *
    * The first run after gates were swapped in that need fitting fits them (see `fitGates`). Where the backend's device is
    * lost during a run, it rejects with 'device-lost'; the next one opens the device again, reads the weights again, and works.
@@ -132,11 +132,12 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     const rows = this.#emptyRows(tokens, hidden);
     const total = this.encoder.layer.length * tokens.reduce((sum, count) => sum + count, 0);
     const advance = stepper(progress, 'run', total);
-    for (const batch of planBatches(tokens)) {
+    const packed = this.encoder.packs(attention);
+    for (const batch of packed ? planPacked(tokens) : planBatches(tokens)) {
       const batchTokens = batch.reduce((sum, text) => sum + tokens[text]!, 0);
       const afterLayer = advance && (() => advance(batchTokens));
       const chosen = batch.map((text) => encoded[text]!);
-      await this.forward(chosen, { hidden, attention, afterLayer, signal }, (result) =>
+      await this.forward(chosen, { hidden, packed, attention, afterLayer, signal }, (result) =>
         scatter(batch, tokens, result, rows),
       );
     }
@@ -146,7 +147,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 
   /**
-   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of. A device that was lost is
+   * One pass over one batch of encoded texts, padded to the longest unless `packed`: what `run` is made of. A device that was lost is
    * recovered first; one that is lost meanwhile rejects the pass with 'device-lost', and the next one works.
    *
    * @param use gets the results on the device; they are disposed when it is done
@@ -258,16 +259,18 @@ type ResultRows = Partial<Pick<RunResult, 'lastHiddenState' | 'pooled' | 'logits
 async function scatter(
   batch: readonly number[],
   tokens: readonly number[],
-  { hidden, pooled, logits }: ForwardResult,
+  { hidden, pooled, logits, starts }: ForwardResult,
   rows: ResultRows,
 ): Promise<void> {
   const copy = async (source: DeviceTensor | undefined, target: HostTensor | undefined, perToken: boolean) => {
     if (!source || !target) return;
     const values = await readFloat32(source);
-    const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
+    const width = target.shape.at(-1)!;
+    const to = target.array.length / target.shape[0]!;
     batch.forEach((text, row) => {
-      const length = perToken ? tokens[text]! * target.shape.at(-1)! : from;
-      (target.array as Float32Array).set(values.subarray(row * from, row * from + length), text * to);
+      const [from, rowCount] = perToken ? [starts[row]!, tokens[text]!] : [row, 1];
+      const own = values.subarray(from * width, (from + rowCount) * width);
+      (target.array as Float32Array).set(own, text * to);
     });
   };
   await copy(hidden, rows.lastHiddenState, true);

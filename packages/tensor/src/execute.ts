@@ -112,23 +112,28 @@ export function refusesOp(what: string, problem: Problem, kernels: object): Refu
   };
 }
 
-/** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */
+/**
+ * Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller.
+ *
+ * @param options its `outputs`: those that are there already, by name
+ */
 export async function execute(
   backend: Backend,
   problem: Problem,
   inputs: Tensors,
-  options?: DispatchOptions,
+  { outputs: given = {}, ...options }: DispatchOptions & { outputs?: Tensors } = {},
 ): Promise<Record<string, DeviceTensor>> {
   const program = await backend.prepare(problem);
-  const outputs: Record<string, DeviceTensor> = {};
+  const made: Record<string, DeviceTensor> = {};
   try {
     for (const [name, spec] of Object.entries(outputSpecs(problem))) {
-      outputs[name] = backend.allocate(spec.shape, spec.dtype);
+      if (!given[name]) made[name] = backend.allocate(spec.shape, spec.dtype);
     }
+    const outputs = { ...made, ...given };
     backend.dispatch(program, inputs, outputs, options);
     return outputs;
   } catch (error) {
-    for (const tensor of Object.values(outputs)) tensor.dispose();
+    for (const tensor of Object.values(made)) tensor.dispose();
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { elementCount, formatShape } from './shape.ts';
 import type { DeviceTensor } from './tensor.ts';
 
 export interface RowView {
-  readonly shape: readonly [rows: number, features: number];
+  readonly shape: readonly number[];
   /** Where it begins in the storage. */
   readonly byteOffset: number;
 }
@@ -22,7 +22,7 @@ export function rowView(
   given: DeviceTensor,
   start: number,
   end: number,
-  { packed }: { packed: boolean },
+  { packed, shape }: { packed: boolean; shape?: readonly number[] | undefined },
 ): RowView {
   if (packed) {
     throw new FlashMLAError(
@@ -39,5 +39,12 @@ export function rowView(
       `${source} rows ${start} to ${end} of a tensor ${formatShape(given.shape)}; expected whole numbers, 0 ≤ start ≤ end ≤ ${rows}.`,
     );
   }
-  return { shape: [end - start, features], byteOffset: given.byteOffset + start * features * byteSize(given.dtype) };
+  const natural = [end - start, features];
+  if (shape && elementCount(shape) !== elementCount(natural)) {
+    throw new FlashMLAError(
+      'invalid-argument',
+      `${source} ${formatShape(natural)} elements of rows as ${formatShape(shape)}; expected a shape of as many.`,
+    );
+  }
+  return { shape: shape ?? natural, byteOffset: given.byteOffset + start * features * byteSize(given.dtype) };
 }

@@ -156,13 +156,13 @@ class ReferenceBackend implements Backend {
     return added;
   }
 
-  rows(source: DeviceTensor, start: number, end: number): DeviceTensor {
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): DeviceTensor {
     this.#checkOpen();
     checkOwned('[conformance]', this, source);
     const own = this.#own(source);
     this.#arrayOf(own);
     const packed = own.purpose !== undefined;
-    const { shape, byteOffset } = rowView('[conformance]', source, start, end, { packed });
+    const { shape, byteOffset } = rowView('[conformance]', source, start, end, { packed, shape: wanted });
     own.storage.hold();
     return new ReferenceTensor(this, own.storage, shape, own.dtype, { byteOffset });
   }

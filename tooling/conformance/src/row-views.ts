@@ -36,6 +36,9 @@ export function rowViewChecks(): ContractCheck[] {
       await expectElements('rows 2 to 5', middle, [...counting().subarray(8, 20)]);
       using inner = rows(middle, 1, 2);
       await expectElements('row 1 of them', inner, [...counting().subarray(12, 16)]);
+      using shaped = rows(whole, 2, 4, [1, 2, 2, 2]);
+      expectEqual('the shape asked for', shaped.shape.join(), '1,2,2,2');
+      await expectElements('rows 2 to 4', shaped, [...counting().subarray(8, 16)]);
       using none = rows(whole, 6, 6);
       expectEqual('elements of no rows', (await elements(none)).length, 0);
       using bits = backend.upload(
@@ -151,6 +154,7 @@ export function rowViewChecks(): ContractCheck[] {
         [0.5, 2],
       ] as const;
       for (const [start, end] of wrong) await expectError(`rows ${start} to ${end}`, () => rows(held, start, end));
+      await expectError('a shape of more elements', () => rows(held, 0, 2, [3, 4]));
       using weight = backend.upload(tensor(twiceIdentity(), [4, 4]), { purpose: 'linear-weight' });
       await expectError('rows of a linear weight', () => rows(weight, 0, 2));
       const gone = backend.upload(tensor(counting(), [6, 4]));
