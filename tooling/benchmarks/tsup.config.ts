@@ -5,6 +5,7 @@ const names = [
   'linear',
   'gradients',
   'training',
+  'training-memory',
   'growth',
   'memory',
   'event-loop',

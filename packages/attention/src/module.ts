@@ -11,6 +11,11 @@ export interface ForwardOptions {
    * one that knows nothing of it computes all.
    */
   query?: Tensor;
+  /**
+   * Tokens of each text, where x is [1, Σ tokens, dim]: the texts one after the other, none of them padded, and each attends
+   * to itself. Only for modules that say `packs`.
+   */
+  texts?: readonly number[];
   /** Work that has not begun when it aborts is skipped, and the call rejects with its reason. */
   signal?: AbortSignal;
 }
@@ -21,6 +26,8 @@ export interface ForwardOptions {
 export interface AttentionModule {
   readonly dim: number;
   readonly heads: number;
+  /** Whether `forward` takes `texts` now; left out: it does not. */
+  readonly packs?: boolean;
   /**
    * @param x [batch, tokens, dim] in the dtype of the weights; a host tensor is uploaded for the call
    * @returns [batch, tokens, dim] in that dtype, or [batch, dim] of the tokens in `query`; the caller disposes it

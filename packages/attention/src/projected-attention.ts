@@ -48,6 +48,8 @@ export interface AttentionStep {
   /** uint8 [batch, tokens]. */
   readonly keyMask: DeviceTensor | undefined;
   readonly dimensions: AttentionDimensions;
+  /** What attention is to write to; absent: a tensor of its own. */
+  readonly into?: DeviceTensor;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -118,11 +120,17 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     this.#attachment = undefined;
   }
 
-  async forward(x: Tensor, { keyMask, query: sole, signal }: ForwardOptions = {}): Promise<DeviceTensor> {
+  /** On a backend with views of rows, where nothing is to be measured or kept of all texts together. */
+  get packs(): boolean {
+    const backend = this.#attachment?.backend ?? this.#options.backend;
+    return backend?.rows !== undefined && !this.needsAllQueries;
+  }
+
+  async forward(x: Tensor, { keyMask, query: sole, texts, signal }: ForwardOptions = {}): Promise<DeviceTensor> {
     this.#checkUsable();
     signal?.throwIfAborted();
     const only = sole && !this.needsAllQueries ? sole : undefined;
-    const dimensions = this.#dimensionsOf(x, keyMask, only);
+    const dimensions = this.#dimensionsOf(x, keyMask, only, texts);
     const { backend, projections } = this.#attachment ?? (await this.#open(x));
     checkFloats(`[attention] ${this.#title}.forward:`, {
       'the weights': projections.query.weight,
@@ -142,8 +150,8 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       const key = scope.own(await project(backend, hidden, projections.key, split, signal));
       const value = scope.own(await project(backend, hidden, projections.value, split, signal));
       const step = { backend, scope, hidden, query, key, value, keyMask: mask, dimensions, signal };
-      const attended = await this.attend(step);
-      const shape = only ? [batch, this.dim] : x.shape;
+      const attended = texts ? await this.#attendPacked(step, texts) : await this.attend(step);
+      const shape = only ? only.shape : x.shape;
       const output = scope.own(await project(backend, attended, projections.output, shape, signal));
       signal?.throwIfAborted();
       return scope.keep(output);
@@ -174,6 +182,37 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
   /** Dispatches the attention itself; returns [batch, queries, heads, headDim], owned by the step's scope. */
   protected abstract attend(step: AttentionStep): Promise<DeviceTensor>;
 
+  /** Attention text by text, on views of their rows; texts of one length that follow one another go together. */
+  async #attendPacked(step: AttentionStep, texts: readonly number[]): Promise<DeviceTensor> {
+    const { backend, scope, dimensions } = step;
+    const { heads, headDim, queries, dtype = 'float32' } = dimensions;
+    const sole = queries === texts.length && queries < dimensions.keys;
+    const output = scope.own(backend.allocate(step.query.shape, dtype));
+    for (const { first, batch, start, tokens } of runsOf(texts)) {
+      const views = new Scope(backend);
+      const rows = batch * tokens;
+      const split = [batch, tokens, heads, headDim];
+      const ofKeys = (whole: DeviceTensor) => views.own(viewOf(whole, heads * start, heads * (start + rows), split));
+      const ofQueries = (whole: DeviceTensor) =>
+        sole
+          ? views.own(viewOf(whole, heads * first, heads * (first + batch), [batch, 1, heads, headDim]))
+          : ofKeys(whole);
+      try {
+        await this.attend({
+          ...{ ...step, scope: views },
+          dimensions: { ...dimensions, batch, queries: sole ? 1 : tokens, keys: tokens },
+          hidden: views.own(viewOf(step.hidden, start, start + rows, [batch, tokens, this.dim])),
+          ...{ query: ofQueries(step.query), key: ofKeys(step.key), value: ofKeys(step.value) },
+          into: ofQueries(output),
+        });
+      } finally {
+        views.dispose();
+      }
+    }
+    scope.release(step.query, step.key, step.value);
+    return output;
+  }
+
   /** Uses the module's own weights; concurrent first calls share the work. */
   #open(x: Tensor): Promise<Attachment> {
     this.#opening ??= this.#openOwn(x).finally(() => {
@@ -192,7 +231,12 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     return this.#attachment;
   }
 
-  #dimensionsOf(x: Tensor, keyMask: Tensor | undefined, query: Tensor | undefined): AttentionDimensions {
+  #dimensionsOf(
+    x: Tensor,
+    keyMask: Tensor | undefined,
+    query: Tensor | undefined,
+    packed: readonly number[] | undefined,
+  ): AttentionDimensions {
     const dtype = checkFloats(`[attention] ${this.#title}.forward:`, { x });
     if (x.shape.length !== 3 || x.shape[2] !== this.dim) {
       throw new FlashMLAError(
@@ -201,11 +245,13 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       );
     }
     const [batch, tokens] = x.shape as [number, number, number];
+    if (packed) this.#checkPacked(x, packed, keyMask);
+    const texts = packed?.length ?? batch;
     if (keyMask) checkMask('[attention]', 'keyMask', keyMask, batch, tokens);
-    if (query && (query.shape.length !== 2 || query.shape[0] !== batch || query.shape[1] !== this.dim)) {
+    if (query && (query.shape.length !== 2 || query.shape[0] !== texts || query.shape[1] !== this.dim)) {
       throw new FlashMLAError(
         'invalid-argument',
-        `[attention] ${this.#title}.forward was given a query of ${formatShape(query.shape)}; expected [${batch}, ${this.dim}], ` +
+        `[attention] ${this.#title}.forward was given a query of ${formatShape(query.shape)}; expected [${texts}, ${this.dim}], ` +
           'one token of each text.',
       );
     }
@@ -213,7 +259,7 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
     return {
       batch,
       heads: this.heads,
-      queries: query ? 1 : tokens,
+      queries: query ? texts / batch : tokens,
       keys: tokens,
       headDim,
       layout: 'tokens-first',
@@ -222,6 +268,19 @@ export abstract class ProjectedAttention implements AttentionModule, Disposable 
       causal: false,
       dtype,
     };
+  }
+
+  #checkPacked(x: Tensor, texts: readonly number[], keyMask: Tensor | undefined): void {
+    const total = texts.reduce((sum, tokens) => sum + tokens, 0);
+    const fits = x.shape[0] === 1 && x.shape[1] === total && texts.every((tokens) => isPositive(tokens));
+    if (this.packs && fits && !keyMask) return;
+    const given = `[attention] ${this.#title}.forward was given ${formatShape(x.shape)} as ${texts.length} texts of ${total} tokens`;
+    throw new FlashMLAError(
+      'invalid-argument',
+      !this.packs
+        ? `${given}; this module, or its backend, does not take texts without padding (packs).`
+        : `${given}${keyMask ? ' and a keyMask' : ''}; expected [1, ${total}, ${this.dim}] and no mask.`,
+    );
   }
 
   #checkUsable(): void {
@@ -239,6 +298,22 @@ function attachmentOf(backend: Backend, given: () => AttentionProjections): Atta
     throw error;
   }
 }
+
+/** Texts of one length that follow one another: the first of them, how many, and where their rows start. */
+function* runsOf(texts: readonly number[]) {
+  let start = 0;
+  for (let first = 0; first < texts.length; ) {
+    const tokens = texts[first]!;
+    let batch = 1;
+    while (texts[first + batch] === tokens) batch++;
+    yield { first, batch, start, tokens };
+    start += batch * tokens;
+    first += batch;
+  }
+}
+
+const viewOf = (whole: DeviceTensor, start: number, end: number, shape: readonly number[]) =>
+  whole.backend.rows!(whole, start, end, shape);
 
 function isPositive(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 1;

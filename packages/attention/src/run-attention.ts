@@ -38,7 +38,7 @@ export async function runGated(
 }
 
 async function run(
-  { backend, scope, query, key, value, keyMask, signal }: AttentionStep,
+  { backend, scope, query, key, value, keyMask, into, signal }: AttentionStep,
   problem: AttentionProblem,
   lists: Readonly<Record<string, Tensor>>,
 ): Promise<AttentionRun> {
@@ -50,7 +50,10 @@ async function run(
       inputs[name] = scope.device(list);
       uploads.push(inputs[name]);
     }
-    const { output, lse } = await execute(backend, problem, inputs, { signal });
+    const { output, lse } = await execute(backend, problem, inputs, {
+      signal,
+      ...(into && { outputs: { output: into } }),
+    });
     return { plan, output: scope.own(output!), lse: scope.own(lse!) };
   } finally {
     scope.release(...uploads);

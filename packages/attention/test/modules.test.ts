@@ -26,6 +26,10 @@ const projections = randomProjections();
 const text = (batch: number, tokens: number, seed = 5) =>
   tensor(randomArray(batch * tokens * dim, seed), [batch, tokens, dim]);
 
+/** Rows of a [1, tokens, dim], as a text of its own. */
+const rowsOf = (given: HostTensor, start: number, end: number) =>
+  tensor(arrayOf(given).slice(start * dim, end * dim), [1, end - start, dim]);
+
 const arrayOf = (given: Tensor) => (given as HostTensor).array as Float32Array;
 
 /** The whole module in float64: projections, attention over the keys `attends` allows, output projection. */
@@ -99,6 +103,46 @@ describe.each(testBackends)('attention modules on %s', (_name, open) => {
     expect(largestDifference(await numbers(module.forward(x)), expected)).toBeLessThan(2e-5);
     const keyMask = tensor(mask, [2, 19], 'bool');
     expect(largestDifference(await numbers(module.forward(x, { keyMask })), masked)).toBeLessThan(2e-5);
+  });
+
+  it.each(['dense', 'sparse'] as const)('takes texts without padding, each as it is alone: %s', async (kind) => {
+    using module = kind === 'dense' ? new DenseAttention({ dim, heads, backend, projections }) : sparseModule();
+    const texts = [19, 11, 11, 7];
+    const x = text(1, 48);
+    const output = await numbers(module.forward(x, { texts }));
+    await backend.synchronize();
+    const before = backend.memory().usedBytes;
+    const starts = texts.map((_, i) => texts.slice(0, i).reduce((sum, tokens) => sum + tokens, 0));
+    const firsts = tensor(
+      Float32Array.from(starts.flatMap((start) => [...rowsOf(x, start, start + 1).array].map(Number))),
+      [4, dim],
+    );
+    const soles = await numbers(module.forward(x, { texts, query: firsts }));
+    for (const [i, tokens] of texts.entries()) {
+      const own = rowsOf(x, starts[i]!, starts[i]! + tokens);
+      const alone = await numbers(module.forward(own));
+      expect(largestDifference(output.subarray(starts[i]! * dim, (starts[i]! + tokens) * dim), alone)).toBeLessThan(
+        1e-6,
+      );
+      const sole = await numbers(
+        module.forward(own, { query: tensor(arrayOf(firsts).slice(i * dim, (i + 1) * dim), [1, dim]) }),
+      );
+      expect(largestDifference(soles.subarray(i * dim, (i + 1) * dim), sole)).toBeLessThan(1e-6);
+    }
+    await backend.synchronize();
+    expect(backend.memory().usedBytes).toBe(before);
+  });
+
+  it('says what is wrong with texts without padding', async () => {
+    using module = new DenseAttention({ dim, heads, backend, projections });
+    expect((await failureOf(module.forward(text(1, 12), { texts: [5, 6] }))).message).toContain(
+      `was given [1, 12, ${dim}] as 2 texts of 11 tokens; expected [1, 11, ${dim}] and no mask`,
+    );
+    using keeping = sparseModule({ keepSelection: true });
+    expect(keeping.packs).toBe(false);
+    expect((await failureOf(keeping.forward(text(1, 11), { texts: [5, 6] }))).message).toContain(
+      'does not take texts without padding',
+    );
   });
 
   it('computes one token of each text where that is all that is asked for', async () => {

@@ -1,5 +1,6 @@
 // The kernels, each called as kernel(args, task, scratch) for every task of a step; see ../src/program.ts.
 
+export { activation, activationGradient } from './activation';
 export { adamW } from './adam-w';
 export { add } from './add';
 export { packGroups, packKeys } from './attention';
@@ -17,7 +18,7 @@ export { layerNorm } from './layer-norm';
 export { layerNormGradient, layerNormSums } from './layer-norm-gradient';
 export { linear, packWeight } from './linear';
 export { linearInt8, quantizeRows, quantizeWeight } from './linear-int8';
-export { activationGradient, packPanels, rowSums, transpose } from './linear-gradient';
+export { packPanels, rowSums, transpose } from './linear-gradient';
 export { slotLists, slotMembers } from './select-slots';
 export { featureBlocks, selectTopK } from './select-top-k';
 export {

@@ -4,14 +4,12 @@
 // operand has to be transposed for that but dz, whose columns become rows. The sums over all rows run inside a task, in
 // the order of the rows: they do not depend on who does which task.
 
-import { geluSlope, geluTanhSlope, sumLanes, tanh } from './lanes';
+import { sumLanes } from './lanes';
 
 /** Rows of a task of packPanels. */
 const ROWS: i32 = 64;
 /** Rows and columns of a task of transpose. */
 const BLOCK: i32 = 32;
-/** Elements of a task of activationGradient. */
-const ELEMENTS: i32 = 4096;
 
 /**
  * Packs a [rows, columns] matrix into panels [⌈columns / 8⌉][rows][8], zero-padded: a weight of `linear` whose inFeatures
@@ -62,33 +60,6 @@ export function transpose(args: usize, task: i32, _scratch: usize): void {
       from += (<usize>columns) << 2;
       to += 4;
     }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function slope(x: v128, activation: i32): v128 {
-  if (activation == 1) return geluSlope(x);
-  if (activation == 2) return geluTanhSlope(x);
-  if (activation == 3) {
-    const t = tanh(x);
-    return f32x4.sub(f32x4.splat(1), f32x4.mul(t, t));
-  }
-  return v128.and(f32x4.splat(1), f32x4.gt(x, f32x4.splat(0)));
-}
-
-/**
- * z becomes outputGradient ∘ activation′(z), in place; a task is ELEMENTS of them. z has room for whole vectors.
- * args: z, outputGradient, elements, activation (not 'none')
- */
-export function activationGradient(args: usize, task: i32, _scratch: usize): void {
-  const activation = load<i32>(args, 12);
-  const start = (<usize>(task * ELEMENTS)) << 2;
-  const end = (<usize>min((task + 1) * ELEMENTS, load<i32>(args, 8))) << 2;
-  const z = <usize>load<u32>(args);
-  const gradient = <usize>load<u32>(args, 4);
-  for (let i = start; i < end; i += 16) {
-    v128.store(z + i, f32x4.mul(v128.load(gradient + i), slope(v128.load(z + i), activation)));
   }
 }
 

@@ -5,22 +5,12 @@
 // [depth][rowTile] (L2), then lets all of them pass by one panel block after the other (16 KiB, L1). A tile has six rows
 // where the plan says so (micro.ts) and more than four are left, else four; the bits are the same.
 
-import { gelu, geluTanh, tanh } from './lanes';
+import { activate } from './activation';
 import { tile4x8, tile6x8 } from './micro';
 import { packRows2, packRows4 } from './pack';
 
 /** Depth of a pass. */
 const DEPTH: i32 = 512;
-
-// @ts-ignore: decorator
-@inline
-function activate(x: v128, activation: i32): v128 {
-  if (activation == 0) return x;
-  if (activation == 1) return gelu(x);
-  if (activation == 2) return geluTanh(x);
-  if (activation == 3) return tanh(x);
-  return f32x4.max(x, f32x4.splat(0));
-}
 
 /** Rows of the tile that begins where `left` rows are left. */
 // @ts-ignore: decorator

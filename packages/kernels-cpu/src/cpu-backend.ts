@@ -26,6 +26,8 @@ import {
   problemKey,
   type Quantization,
   Recent,
+  rowView,
+  Storage,
   type Support,
   type Tensor,
   type Tensors,
@@ -35,7 +37,7 @@ import {
 } from '@flashmla/tensor';
 import { Allocator, type Block } from './allocator.ts';
 import { CpuRecording, RecordedOp } from './cpu-recording.ts';
-import { CpuTensor } from './cpu-tensor.ts';
+import { type CpuStorage, CpuTensor } from './cpu-tensor.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal, variantsOf } from './kernels/index.ts';
 import { type CpuPlan, roundUp, type Step, type Traits, updated } from './plan.ts';
@@ -81,39 +83,45 @@ export class CpuBackend implements Backend {
   allocate(shape: readonly number[], dtype: DType): CpuTensor {
     // Only ops will write here, in order: a block still in use by earlier ones will do.
     const block = this.#allocate(elementCount(shape) * byteSize(dtype), Number.POSITIVE_INFINITY);
-    return new CpuTensor(this, block, shape, dtype);
+    return new CpuTensor(this, this.#storage(block), shape, dtype);
   }
 
   upload(source: HostTensor, { purpose, quantization }: UploadOptions = {}): CpuTensor {
     if (purpose === 'linear-weight' && source.dtype === 'float32') return this.#uploadPacked(source, quantization);
     const block = this.#allocate(source.array.byteLength, this.#executor.completed);
     this.#executor.write(block.offset, bytesOf(source.array));
-    return new CpuTensor(this, block, source.shape, source.dtype);
+    return new CpuTensor(this, this.#storage(block), source.shape, source.dtype);
+  }
+
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): CpuTensor {
+    const { packed, storage, dtype } = this.#own(source);
+    const { shape, byteOffset } = rowView('[kernels-cpu]', source, start, end, { packed, shape: wanted });
+    storage.hold();
+    return new CpuTensor(this, storage, shape, dtype, { byteOffset });
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
-    tensor.readers++;
+    const { storage, range } = tensor;
+    // The memory stays until it is copied, even if the tensor is disposed meanwhile.
+    storage.hold();
     try {
       const matrix = matrixOf(tensor);
       const format = this.#formatOf(tensor.quantization);
       const byteLength = tensor.packed ? packedBytes(matrix, format) : tensor.byteLength;
-      const { writtenUnder } = tensor;
-      const bytes = await this.#executor.read(tensor.block.offset, byteLength);
-      if (writtenUnder && this.#executor.skips.before(writtenUnder.signal, writtenUnder.end)) {
-        throw writtenUnder.signal.reason;
-      }
+      const writtenUnder = storage.writtenUnder(range);
+      const bytes = await this.#executor.read(tensor.offset, byteLength);
+      const skipped = writtenUnder.find(({ signal, end }) => this.#executor.skips.before(signal, end));
+      if (skipped) throw skipped.signal.reason;
       if (tensor.packed) return unpack(bytes, matrix, format);
       return new (arrayOf(tensor.dtype))(bytes);
     } finally {
-      tensor.readers--;
-      if (tensor.disposed && tensor.readers === 0) this.#release(tensor.block);
+      storage.release();
     }
   }
 
   free(source: Tensor): void {
-    const tensor = source as CpuTensor;
-    if (tensor.readers === 0) this.#release(tensor.block);
+    (source as CpuTensor).storage.release();
   }
 
   memory(): MemoryInfo {
@@ -162,9 +170,9 @@ export class CpuBackend implements Backend {
     }
     const addresses = new Map<string, number>();
     const taken = inputSpecs(program.problem);
-    for (const [name, tensor] of Object.entries(inputs)) addresses.set(name, this.#own(tensor).block.offset);
+    for (const [name, tensor] of Object.entries(inputs)) addresses.set(name, this.#own(tensor).offset);
     for (const [name, tensor] of Object.entries(outputs)) {
-      addresses.set(Object.hasOwn(taken, name) ? updated(name) : name, this.#own(tensor).block.offset);
+      addresses.set(Object.hasOwn(taken, name) ? updated(name) : name, this.#own(tensor).offset);
     }
     const { recording } = this.#profiler;
     const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });
@@ -174,7 +182,7 @@ export class CpuBackend implements Backend {
       recorded.under = under;
       recording.add(recorded);
     }
-    for (const output of Object.values(outputs)) this.#own(output).writtenUnder = under;
+    for (const output of Object.values(outputs)) this.#own(output).storage.wrote(output.range, under);
   }
 
   synchronize(): Promise<void> {
@@ -247,7 +255,7 @@ export class CpuBackend implements Backend {
       ]);
       const memory = { buffers: {}, threadBytes: packThreadBytes };
       this.#run([packStep('weight', 'packed', matrix, format)], memory, addresses);
-      return new CpuTensor(this, packed, source.shape, source.dtype, true, quantization);
+      return new CpuTensor(this, this.#storage(packed), source.shape, source.dtype, { packed: true, quantization });
     } finally {
       this.#release(plain);
     }
@@ -264,6 +272,10 @@ export class CpuBackend implements Backend {
     if (block) this.#release(block);
     const { usedBytes, limitBytes } = this.memory();
     throw new OutOfMemoryError('kernels-cpu', byteLength, usedBytes, limitBytes);
+  }
+
+  #storage(block: Block): CpuStorage {
+    return new Storage(block, () => this.#release(block));
   }
 
   #release(block: Block): void {

@@ -41,6 +41,7 @@ export const kernelNames = [
   'sparseGradientGroups',
   'sparseGradientTileKeys',
   'sparseGradientRowKeys',
+  'activation',
   'add',
   'dropout',
   'cast',

@@ -11,6 +11,7 @@ const { name, options, features } = inject('build');
 test(`${name}: this is what runs`, async () => {
   await using backend = await provider.open(options);
   expect(backend.device.features).toEqual(features);
+  expect(backend.rows).toBeTypeOf('function');
 });
 testConformance(name, () => provider.open(options), { requires: trainingOpNames });
 testFixtures(name, () => provider.open(options), new URL('../../../../shared/fixtures/attention/', import.meta.url));

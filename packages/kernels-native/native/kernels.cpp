@@ -2,6 +2,7 @@
 
 #include "kernel-table.hpp"
 
+#include "activation.hpp"
 #include "adam-w.hpp"
 #include "add.hpp"
 #include "block-pool.hpp"
@@ -74,6 +75,8 @@ const KernelEntry kernels[] = {
     {"sparseBlockLists", sparseBlockLists},
     {"sparseGroupGradient", sparseGroupGradient},
     {"sparseKeyGradient", sparseKeyGradient},
+    {"activation", activation},
+    {"activationGradient", activationGradient},
     {"add", add},
     {"dropout", dropout},
     FLASHMLA_CAST(WholeCast, f32),

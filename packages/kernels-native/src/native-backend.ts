@@ -26,6 +26,8 @@ import {
   type Program,
   problemKey,
   Recent,
+  rowView,
+  Storage,
   type Support,
   type Tensor,
   type Tensors,
@@ -38,7 +40,7 @@ import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import { type Block, NativeMemory } from './native-memory.ts';
 import { NativeRecording, RecordedOp } from './native-recording.ts';
-import { NativeTensor } from './native-tensor.ts';
+import { type NativeStorage, NativeTensor } from './native-tensor.ts';
 import { type NativePlan, nativeDTypes, roundUp, type Step, type Traits, updated } from './plan.ts';
 import { type Format, type Matrix, packedBytes, packStep, unpackStep } from './weights.ts';
 
@@ -79,7 +81,7 @@ export class NativeBackend implements Backend {
   allocate(shape: readonly number[], dtype: DType): NativeTensor {
     // Only ops will write here, in order: a block still in use by earlier ones will do.
     const block = this.#take(elementCount(shape) * byteSize(dtype), false);
-    return new NativeTensor(this, block, shape, dtype);
+    return new NativeTensor(this, this.#storage(block), shape, dtype);
   }
 
   upload(source: HostTensor, { purpose, quantization }: UploadOptions = {}): NativeTensor {
@@ -87,29 +89,39 @@ export class NativeBackend implements Backend {
     if (purpose === 'linear-weight' && dtype) return this.#uploadPacked(source, { dtype, quantization });
     const block = this.#take(source.array.byteLength, true);
     this.#addon.write(block.address, source.array);
-    return new NativeTensor(this, block, source.shape, source.dtype);
+    return new NativeTensor(this, this.#storage(block), source.shape, source.dtype);
+  }
+
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): NativeTensor {
+    const { packed, storage, dtype } = this.#own(source);
+    const { shape, byteOffset } = rowView('[kernels-native]', source, start, end, {
+      ...{ packed: packed !== undefined, shape: wanted },
+    });
+    storage.hold();
+    return new NativeTensor(this, storage, shape, dtype, { byteOffset });
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
     if (tensor.packed) return this.#readPacked(tensor, tensor.packed);
-    tensor.readers++;
+    const { storage, range } = tensor;
+    // The memory stays until it is copied, even if the tensor is disposed meanwhile.
+    storage.hold();
     try {
-      const { writtenUnder } = tensor;
+      const writtenUnder = storage.writtenUnder(range);
       await this.#executor.finish();
-      if (writtenUnder && this.#executor.skipped(writtenUnder)) throw writtenUnder.signal.reason;
+      const skipped = writtenUnder.find((under) => this.#executor.skipped(under));
+      if (skipped) throw skipped.signal.reason;
       const elements = new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
-      this.#addon.read(tensor.block.address, elements);
+      this.#addon.read(tensor.address, elements);
       return elements;
     } finally {
-      tensor.readers--;
-      if (tensor.disposed && tensor.readers === 0) this.#give(tensor.block);
+      storage.release();
     }
   }
 
   free(source: Tensor): void {
-    const tensor = source as NativeTensor;
-    if (tensor.readers === 0) this.#give(tensor.block);
+    (source as NativeTensor).storage.release();
   }
 
   memory(): MemoryInfo {
@@ -154,14 +166,14 @@ export class NativeBackend implements Backend {
       ([name, tensor]) => [Object.hasOwn(taken, name) ? updated(name) : name, tensor] as const,
     );
     for (const [name, tensor] of [...Object.entries(inputs), ...written]) {
-      const { packed, block } = this.#own(tensor);
+      const { packed, address } = this.#own(tensor);
       if (packed && !(name === 'weight' && chosen === packedPlan)) {
         throw new FlashMLAError(
           'invalid-argument',
           `[kernels-native] ${program.problem.op}: '${name}' was uploaded as a linear weight; only linear reads those.`,
         );
       }
-      addresses.set(name, block.address);
+      addresses.set(name, address);
     }
     const { recording } = this.#profiler;
     const recorded = recording && new RecordedOp({ problem: program.problem, plan: chosen });
@@ -171,7 +183,7 @@ export class NativeBackend implements Backend {
       recorded.under = under;
       recording.add(recorded);
     }
-    for (const output of Object.values(outputs)) this.#own(output).writtenUnder = under;
+    for (const output of Object.values(outputs)) this.#own(output).storage.wrote(output.range, under);
   }
 
   synchronize(): Promise<void> {
@@ -242,7 +254,7 @@ export class NativeBackend implements Backend {
       const packed = this.#take(packedBytes(matrix, format, this.#traits), false);
       this.#addon.write(plain.address, source.array);
       this.#convert(packStep('from', 'to', matrix, format, this.#traits), plain, packed);
-      return new NativeTensor(this, packed, source.shape, source.dtype, format);
+      return new NativeTensor(this, this.#storage(packed), source.shape, source.dtype, { packed: format });
     } finally {
       this.#give(plain);
     }
@@ -252,7 +264,11 @@ export class NativeBackend implements Backend {
   async #readPacked(tensor: NativeTensor, format: Format): Promise<TypedArray> {
     const plain = this.allocate(tensor.shape, tensor.dtype);
     try {
-      this.#convert(unpackStep('from', 'to', matrixOf(tensor), format, this.#traits), tensor.block, plain.block);
+      this.#convert(
+        unpackStep('from', 'to', matrixOf(tensor), format, this.#traits),
+        tensor.storage.block,
+        plain.storage.block,
+      );
       return await this.read(plain);
     } finally {
       plain.dispose();
@@ -273,6 +289,10 @@ export class NativeBackend implements Backend {
     if (block) return block;
     const { usedBytes, limitBytes } = this.#memory;
     throw new OutOfMemoryError('kernels-native', byteLength, usedBytes, limitBytes);
+  }
+
+  #storage(block: Block): NativeStorage {
+    return new Storage(block, () => this.#give(block));
   }
 
   #give(block: Block): void {

@@ -1,7 +1,7 @@
 // The one description that every family of encoders is mapped to: sizes, quirks, and which tensors play which part.
 // What follows (loading, planning, running) knows no family.
 
-import { type Activation, DeviceTensor } from '@flashmla/tensor';
+import { type Activation, DeviceTensor, type Nonlinearity } from '@flashmla/tensor';
 
 /** A tensor that a model needs, as its files name it. */
 export interface TensorNeed {
@@ -83,7 +83,7 @@ export interface Architecture {
   readonly types: number;
   readonly padToken: number;
   readonly normEpsilon: number;
-  readonly activation: Activation;
+  readonly activation: Nonlinearity;
   /** Longest text in tokens, special ones included. */
   readonly maxTokens: number;
   /** A sequence classifier reads each text's first token, a token classifier all tokens, a masked language model the masks. */

@@ -1,4 +1,5 @@
-// What a batch of encoded texts is to an encoder: ids padded to the longest text, and which tokens are texts'.
+// What a batch of encoded texts is to an encoder: ids, padded to the longest text, and which tokens are texts'; or the texts
+// one after the other, packed.
 
 import { type HostTensor, tensor } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
@@ -7,27 +8,36 @@ import type { EncodedText } from './tokenizer.ts';
 export interface BatchInputs {
   /** Of the longest text. */
   readonly tokens: number;
-  readonly tokenIds: HostTensor; // int32 [batch, tokens]
-  readonly positionIds: HostTensor; // int32 [batch, tokens]
-  /** int32 [batch, tokens]; absent for an architecture without token types. */
+  /** The row of each text's first token. */
+  readonly starts: Int32Array;
+  readonly tokenIds: HostTensor; // int32 [batch, tokens], or packed [1, Σ tokens], and so are the others
+  readonly positionIds: HostTensor;
+  /** Absent for an architecture without token types. */
   readonly typeIds?: HostTensor;
-  /** uint8 [batch, tokens]: 1 = present, 0 = padding; absent where all texts are as long as the longest. */
+  /** uint8: 1 = present, 0 = padding; absent where nothing is padded. */
   readonly keyMask?: HostTensor;
 }
 
 export function batchInputs(
   architecture: Pick<Architecture, 'firstPosition' | 'padToken' | 'skipsPadTokens' | 'types' | 'vocabulary'>,
   texts: readonly Pick<EncodedText, 'ids' | 'types'>[],
+  { packed = false }: { packed?: boolean } = {},
 ): BatchInputs {
   const { padToken, types, vocabulary } = architecture;
   const tokens = texts.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
-  const shape = [texts.length, tokens];
-  const tokenIds = new Int32Array(texts.length * tokens).fill(padToken < vocabulary ? padToken : 0);
+  const starts = new Int32Array(texts.length);
+  let end = 0;
+  texts.forEach(({ ids }, index) => {
+    starts[index] = end;
+    end += packed ? ids.length : tokens;
+  });
+  const shape = packed ? [1, end] : [texts.length, tokens];
+  const tokenIds = new Int32Array(end).fill(padToken < vocabulary ? padToken : 0);
   const positionIds = new Int32Array(tokenIds.length);
   const typeIds = new Int32Array(tokenIds.length);
   const present = new Uint8Array(tokenIds.length);
   texts.forEach((text, index) => {
-    const from = index * tokens;
+    const from = starts[index]!;
     tokenIds.set(text.ids, from);
     positionIds.set(positionsOf(architecture, text.ids), from);
     if (types > 1) typeIds.set(text.types, from);
@@ -35,6 +45,7 @@ export function batchInputs(
   });
   return {
     tokens,
+    starts,
     tokenIds: tensor(tokenIds, shape),
     positionIds: tensor(positionIds, shape),
     ...(types > 0 && { typeIds: tensor(typeIds, shape) }),

@@ -1,4 +1,4 @@
-// Texts of different lengths in few, well-filled batches.
+// Texts of different lengths in few, well-filled batches: padded, or packed where a model takes texts without padding.
 
 /**
  * Texts of a batch in tokens, padding included: enough rows to keep every core at work, few enough that a batch's
@@ -23,7 +23,7 @@ const lengthClass = (tokens: number) => Math.ceil(Math.log2(Math.max(128, tokens
  * of their lengths, into batches, the one with the least padded tokens and batches.
  */
 export function planBatches(lengths: readonly number[]): number[][] {
-  const order = lengths.map((_, index) => index).sort((a, b) => lengths[b]! - lengths[a]! || a - b);
+  const order = byLength(lengths);
   const sorted = order.map((text) => lengths[text]!);
   /** The least cost of the first n texts, and where the last of their batches begins. */
   const cost = new Float64Array(sorted.length + 1);
@@ -45,3 +45,23 @@ export function planBatches(lengths: readonly number[]): number[][] {
   for (let end = sorted.length; end > 0; end = begin[end]!) batches.unshift(order.slice(begin[end], end));
   return batches;
 }
+
+/** The same for texts that are not padded: as many as fit, longest first, so that those of one length lie together. */
+export function planPacked(lengths: readonly number[]): number[][] {
+  const batches: number[][] = [];
+  let free = 0;
+  for (const text of byLength(lengths)) {
+    const tokens = lengths[text]!;
+    if (tokens > free) {
+      batches.push([]);
+      free = Math.max(BATCH_TOKENS, tokens);
+    }
+    batches.at(-1)!.push(text);
+    free -= tokens;
+  }
+  return batches;
+}
+
+/** Numbers of the texts, longest first. */
+const byLength = (lengths: readonly number[]) =>
+  lengths.map((_, index) => index).sort((a, b) => lengths[b]! - lengths[a]! || a - b);

@@ -1,6 +1,6 @@
 // Reading config.json: each value checked, each error naming the field.
 
-import type { Activation } from '@flashmla/tensor';
+import type { Nonlinearity } from '@flashmla/tensor';
 import { FlashMLAError } from '@flashmla/tensor';
 import type { HeadName, Presence } from './architecture.ts';
 import { invalidFile, isJsonObject, type JsonObject } from './files/text-file.ts';
@@ -38,7 +38,7 @@ export class Config {
     );
   }
 
-  activation(name: string): Activation {
+  activation(name: string): Nonlinearity {
     const value = this.fields[name] ?? 'gelu';
     const activation = typeof value === 'string' && Object.hasOwn(ACTIVATIONS, value) && ACTIVATIONS[value];
     if (!activation) {
@@ -93,7 +93,7 @@ const HEADS: Readonly<Record<string, HeadName>> = {
   ForPreTraining: 'masked-language-model',
 };
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+const ACTIVATIONS: Readonly<Record<string, Nonlinearity>> = {
   gelu: 'gelu',
   gelu_new: 'gelu-tanh',
   gelu_pytorch_tanh: 'gelu-tanh',

@@ -14,6 +14,8 @@ export interface ForwardOptions {
   hidden?: boolean;
   /** The tokens of a text that a masked language model's head reads, by number; default: none. */
   masksOf?: ((text: EncodedText) => readonly number[]) | undefined;
+  /** Whether texts lie one after the other instead of padded; only where `packs` says so. Default false. */
+  packed?: boolean;
   /** The attention a layer runs with; default: the one it has. */
   attention?: ((layer: EncoderLayer) => AttentionModule) | undefined;
   /** Sees each layer's input before the layer runs; must not dispose it. */
@@ -24,10 +26,12 @@ export interface ForwardOptions {
 
 /** Owned by the workspace of the pass. */
 export interface ForwardResult {
-  readonly hidden?: DeviceTensor; // [batch, tokens, modelDim]
+  readonly hidden?: DeviceTensor; // [batch, tokens, modelDim], or packed [1, Σ tokens, modelDim]
+  /** The row of hidden states that each text begins at. */
+  readonly starts: Int32Array;
   readonly pooled?: DeviceTensor; // [batch, modelDim]
   /**
-   * [batch, labels]; of a token classifier [batch, tokens, labels]; of a masked language model [masks, vocabulary], the
+   * [batch, labels]; of a token classifier [batch, tokens, labels], packed [1, Σ tokens, labels]; of a masked language model [masks, vocabulary], the
    * masks of one text after those of the text before, and absent where there is none.
    */
   readonly logits?: DeviceTensor;
@@ -44,28 +48,38 @@ export class Encoder {
     this.layer = parts.layers.map((layerParts, index) => new EncoderLayer(index, context, layerParts));
   }
 
+  /** Whether the attention of every layer takes texts without padding. */
+  packs(attention: ForwardOptions['attention']): boolean {
+    return this.layer.every((layer) => (attention?.(layer) ?? layer.attention).packs === true);
+  }
+
   async forward(
     work: Workspace,
     texts: readonly EncodedText[],
-    { hidden: wanted = true, masksOf = () => [], attention, beforeLayer, afterLayer }: ForwardOptions = {},
+    {
+      hidden: wanted = true,
+      packed = false,
+      masksOf = () => [],
+      attention,
+      beforeLayer,
+      afterLayer,
+    }: ForwardOptions = {},
   ): Promise<ForwardResult> {
-    const inputs = batchInputs(this.#architecture, texts);
-    const { tokens } = inputs;
+    const inputs = batchInputs(this.#architecture, texts, { packed });
+    const { starts } = inputs;
     const keyMask = inputs.keyMask && work.upload(inputs.keyMask);
     const { pooler, head } = this.#parts;
     const { headName, headReadsPooled } = this.#architecture;
     const readsFirst = headName === 'sequence-classification';
-    const firstTokens = uploadRows(
-      work,
-      texts.map((_, text) => text * tokens),
-    );
+    const firstTokens = work.upload(tensor(starts, [texts.length]));
     const firstOnly = !wanted && readsFirst;
+    const lengths = packed ? texts.map(({ ids }) => ids.length) : undefined;
     let hidden = await this.#embed(work, inputs);
     for (const layer of this.layer) {
       work.signal?.throwIfAborted();
       await beforeLayer?.(layer, hidden, work);
       const rows = firstOnly && layer === this.layer.at(-1) ? firstTokens : undefined;
-      hidden = await layer.forward(work, { hidden, keyMask, rows }, attention?.(layer));
+      hidden = await layer.forward(work, { hidden, keyMask, rows, texts: lengths }, attention?.(layer));
       if (afterLayer) {
         await work.backend.synchronize();
         afterLayer(layer);
@@ -73,13 +87,10 @@ export class Encoder {
     }
     const first = firstOnly ? hidden : await gatherRows(work, hidden, firstTokens);
     const pooled = pooler && (await linear(work, first, pooler, 'tanh'));
-    const read = readsFirst
-      ? headReadsPooled
-        ? pooled
-        : first
-      : await this.#tokensRead(work, hidden, texts.map(masksOf));
+    const maskRows = () => texts.flatMap((text, index) => masksOf(text).map((place) => starts[index]! + place));
+    const read = readsFirst ? (headReadsPooled ? pooled : first) : await this.#tokensRead(work, hidden, maskRows);
     const logits = head && read && (await this.#classify(work, read));
-    return { ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
+    return { starts, ...(wanted && { hidden }), ...(pooled && { pooled }), ...(logits && { logits }) };
   }
 
   dispose(): void {
@@ -110,12 +121,11 @@ export class Encoder {
   async #tokensRead(
     work: Workspace,
     hidden: DeviceTensor,
-    masks: readonly (readonly number[])[],
+    maskRows: () => readonly number[],
   ): Promise<DeviceTensor | undefined> {
     if (this.#architecture.headName === 'token-classification') return hidden;
-    const tokens = hidden.shape[1]!;
-    const rows = masks.flatMap((places, text) => places.map((place) => text * tokens + place));
-    return rows.length === 0 ? undefined : gatherRows(work, hidden, uploadRows(work, rows));
+    const rows = Int32Array.from(maskRows());
+    return rows.length === 0 ? undefined : gatherRows(work, hidden, work.upload(tensor(rows, [rows.length])));
   }
 
   async #classify(work: Workspace, input: DeviceTensor): Promise<DeviceTensor> {
@@ -127,6 +137,3 @@ export class Encoder {
     return linear(work, read, { weight, bias });
   }
 }
-
-const uploadRows = (work: Workspace, rows: readonly number[]): DeviceTensor =>
-  work.upload(tensor(Int32Array.from(rows), [rows.length]));

@@ -10,11 +10,13 @@ import { gatherRows, linear, norm } from './steps.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface LayerInput {
-  readonly hidden: DeviceTensor; // [batch, tokens, modelDim]; released by the layer
+  readonly hidden: DeviceTensor; // [batch, tokens, modelDim], or packed [1, Σ tokens, modelDim]; released by the layer
   /** uint8 [batch, tokens], 1 = present; absent when all are. */
   readonly keyMask: DeviceTensor | undefined;
   /** int32 [batch]: the rows of `hidden` that what follows needs; absent = all. */
   readonly rows?: DeviceTensor | undefined;
+  /** Tokens of each text, where they are packed. */
+  readonly texts?: readonly number[] | undefined;
 }
 
 /** What the layers of an encoder have in common. */
@@ -89,7 +91,7 @@ export class EncoderLayer {
   /** The layer's output, [batch, tokens, modelDim], or [batch, modelDim] where only `rows` are needed. */
   async forward(
     work: Workspace,
-    { hidden, keyMask, rows }: LayerInput,
+    { hidden, keyMask, rows, texts }: LayerInput,
     attention: AttentionModule = this.#attention,
   ): Promise<DeviceTensor> {
     const { signal } = work;
@@ -99,6 +101,7 @@ export class EncoderLayer {
       await attention.forward(hidden, {
         ...(keyMask && { keyMask }),
         ...(query && { query }),
+        ...(texts && { texts }),
         ...(signal && { signal }),
       }),
     );

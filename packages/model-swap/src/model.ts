@@ -11,7 +11,7 @@ import {
 } from '@flashmla/tensor';
 import { type Answers, answersOf } from './answers.ts';
 import { type Architecture, type EncoderParts, type HeadName, partTensors } from './architecture.ts';
-import { planBatches } from './batches.ts';
+import { planBatches, planPacked } from './batches.ts';
 import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
 import type { JsonObject } from './files/text-file.ts';
 import { fitOnFirstUse } from './fit.ts';
@@ -124,7 +124,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 
   /**
-   * Runs texts through the model, batched by length.
+   * Runs texts through the model: without padding where the backend has views of rows, else batched by length.
    *
    * The first run after gates were swapped in that need fitting fits them (see `fitGates`). Where the backend's device is
    * lost during a run, it rejects with 'device-lost'; the next one opens the device again, reads the weights again, and works.
@@ -153,11 +153,14 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     );
     const total = this.encoder.layer.length * sum(tokens);
     const advance = stepper(progress, 'run', total);
-    for (const batch of planBatches(tokens)) {
+    const packed = this.encoder.packs(attention);
+    for (const batch of packed ? planPacked(tokens) : planBatches(tokens)) {
       const batchTokens = sum(batch.map((text) => tokens[text]!));
       const afterLayer = advance && (() => advance(batchTokens));
       const chosen = batch.map((text) => encoded[text]!);
-      await this.forward(chosen, { hidden, attention, afterLayer, signal }, (result) => rows.put(batch, result));
+      await this.forward(chosen, { hidden, packed, attention, afterLayer, signal }, (result) =>
+        rows.put(batch, result),
+      );
     }
     const { logits } = rows.tensors;
     const answers = this.head && logits && answersOf(this.head, logits, encoded, this, top);
@@ -166,7 +169,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   }
 
   /**
-   * One pass over one batch of encoded texts, padded to the longest: what `run` is made of. A device that was lost is
+   * One pass over one batch of encoded texts, padded to the longest unless `packed`: what `run` is made of. A device that was lost is
    * recovered first; one that is lost meanwhile rejects the pass with 'device-lost', and the next one works.
    *
    * @param use gets the results on the device; they are disposed when it is done

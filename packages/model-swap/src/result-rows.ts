@@ -69,26 +69,29 @@ export class ResultRows {
   }
 
   /** Takes the results of the texts numbered in `batch`; what a text was padded with stays zero. */
-  async put(batch: readonly number[], { hidden, pooled, logits }: ForwardResult): Promise<void> {
+  async put(batch: readonly number[], { hidden, pooled, logits, starts }: ForwardResult): Promise<void> {
     const { lastHiddenState, pooled: allPooled, logits: allLogits } = this.tensors;
-    await this.#putTexts(batch, hidden, lastHiddenState);
-    await this.#putTexts(batch, pooled, allPooled);
+    await this.#putTexts(batch, hidden, lastHiddenState, starts);
+    await this.#putTexts(batch, pooled, allPooled, starts);
     if (this.#isOfMasks) await this.#putMasks(batch, logits, allLogits);
-    else await this.#putTexts(batch, logits, allLogits);
+    else await this.#putTexts(batch, logits, allLogits, starts);
   }
 
-  /** [batch, features] or [batch, tokens, features] */
+  /** Rows of texts, [texts, features], or of their tokens, [texts, tokens, features], of which a text's begin at `starts`. */
   async #putTexts(
     batch: readonly number[],
     source: DeviceTensor | undefined,
     target: HostTensor | undefined,
+    starts: Int32Array,
   ): Promise<void> {
     if (!source || !target) return;
     const values = await readFloat32(source);
-    const [from, to] = [values.length / batch.length, target.array.length / target.shape[0]!];
+    const width = target.shape.at(-1)!;
+    const isOfTokens = target.shape.length === 3;
+    const to = target.array.length / target.shape[0]!;
     batch.forEach((text, row) => {
-      const length = target.shape.length === 3 ? this.#sizes.tokens[text]! * target.shape[2]! : from;
-      (target.array as Float32Array).set(values.subarray(row * from, row * from + length), text * to);
+      const [from, rows] = isOfTokens ? [starts[row]!, this.#sizes.tokens[text]!] : [row, 1];
+      (target.array as Float32Array).set(values.subarray(from * width, (from + rows) * width), text * to);
     });
   }
 

@@ -1,6 +1,6 @@
 import { randomSource } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
-import { planBatches } from '../src/batches.ts';
+import { planBatches, planPacked } from '../src/batches.ts';
 
 /** What the plan keeps least: padded tokens, and 48 for each batch. */
 const costOf = (batches: readonly number[][], lengths: readonly number[]) =>
@@ -49,5 +49,14 @@ describe('planBatches', () => {
   it('keeps texts apart for which gates choose differently', () => {
     expect(planBatches([130, 128, 128, 127])).toEqual([[0], [1, 2, 3]]);
     expect(planBatches([1025, 1024, 1023])).toEqual([[0], [1, 2]]);
+  });
+});
+
+describe('planPacked', () => {
+  it('fills batches up to the bound of tokens, longest first, whatever the lengths', () => {
+    const lengths = [130, 4000, 7, 96, 7, 9000, 300];
+    expect(planPacked(lengths)).toEqual([[5], [1], [6, 0, 3, 2, 4]]);
+    expect(planPacked([4000, 90, 6])).toEqual([[0, 1, 2]]);
+    expect(planPacked([])).toEqual([]);
   });
 });

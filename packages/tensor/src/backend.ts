@@ -101,6 +101,15 @@ export interface Backend extends AsyncDisposable {
   /** A copy of a host tensor on the device; the host's array may be reused at once. */
   upload(source: HostTensor, options?: UploadOptions): DeviceTensor;
   /**
+   * Rows `start` to `end` of a tensor, `end` not included, as a tensor of `shape`, or [end − start, features]. A row is what the last axis
+   * holds. It lies in the same memory: what is written to the one is read from the other, in the order of the work. The memory
+   * goes back when the tensor and all its views are disposed, whichever comes last. Absent on backends without views.
+   *
+   * @throws FlashMLAError 'invalid-argument' for rows that are not there, and a shape of more or fewer
+   *   elements; for a tensor that was uploaded for a purpose
+   */
+  rows?(source: DeviceTensor, start: number, end: number, shape?: readonly number[]): DeviceTensor;
+  /**
    * The elements, once all work dispatched before is done. Rejects with the reason of the signal when the op that writes
    * them was skipped: what was not computed is never handed out as a result.
    */

@@ -6,12 +6,13 @@ import { FlashMLAError } from './errors.ts';
 import { floatDTypeOf, inPlaceInputs, inputSpecs, outputSpecs, type Problem, precisionOf } from './ops/index.ts';
 import type { TensorSpec, TensorSpecs } from './ops/op.ts';
 import { elementCount, formatShape } from './shape.ts';
+import { overlap } from './storage.ts';
 import type { DeviceTensor } from './tensor.ts';
 
 /**
  * Raises unless `inputs` and `outputs` are what the problem's op declares. A tensor may carry any shape of the right
- * number of elements: [batch, tokens, dim] serves as [rows, dim]. An output is no input's tensor, but where the op works in
- * place.
+ * number of elements: [batch, tokens, dim] serves as [rows, dim]. An output shares no memory with an input, but where the op
+ * works in place: there it is that input's, all of it.
  */
 export function checkBindings(backend: Backend, problem: Problem, inputs: Tensors, outputs: Tensors): void {
   const [read, written] = [inputSpecs(problem), outputSpecs(problem)];
@@ -20,16 +21,20 @@ export function checkBindings(backend: Backend, problem: Problem, inputs: Tensor
   const inPlace = inPlaceInputs(problem);
   for (const output of Object.keys(written)) {
     const overwritten = Object.keys(read).find(
-      (input) => inputs[input] === outputs[output] && !inPlace[output]?.includes(input),
+      (input) =>
+        share(inputs[input]!, outputs[output]!) &&
+        !(inPlace[output]?.includes(input) && inputs[input]!.byteOffset === outputs[output]!.byteOffset),
     );
     if (overwritten === undefined) continue;
     throw new FlashMLAError(
       'invalid-argument',
-      `[tensor] ${problem.op}: output '${output}' is bound to the tensor of input '${overwritten}', which is read while it ` +
+      `[tensor] ${problem.op}: output '${output}' is bound to memory of input '${overwritten}', which is read while it ` +
         `is written; expected ${inPlace[output] ? `that of ${inPlace[output].join(' or ')}, or ` : ''}one of its own.`,
     );
   }
 }
+
+const share = (a: DeviceTensor, b: DeviceTensor) => a.storage === b.storage && overlap(a.range, b.range);
 
 function checkGroup(backend: Backend, problem: Problem, kind: string, specs: TensorSpecs, given: Tensors): void {
   for (const [name, spec] of Object.entries(specs)) {
@@ -107,23 +112,28 @@ export function refusesOp(what: string, problem: Problem, kernels: object): Refu
   };
 }
 
-/** Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller. */
+/**
+ * Prepares `problem`, allocates its outputs and dispatches it. The outputs belong to the caller.
+ *
+ * @param options its `outputs`: those that are there already, by name
+ */
 export async function execute(
   backend: Backend,
   problem: Problem,
   inputs: Tensors,
-  options?: DispatchOptions,
+  { outputs: given = {}, ...options }: DispatchOptions & { outputs?: Tensors } = {},
 ): Promise<Record<string, DeviceTensor>> {
   const program = await backend.prepare(problem);
-  const outputs: Record<string, DeviceTensor> = {};
+  const made: Record<string, DeviceTensor> = {};
   try {
     for (const [name, spec] of Object.entries(outputSpecs(problem))) {
-      outputs[name] = backend.allocate(spec.shape, spec.dtype);
+      if (!given[name]) made[name] = backend.allocate(spec.shape, spec.dtype);
     }
+    const outputs = { ...made, ...given };
     backend.dispatch(program, inputs, outputs, options);
     return outputs;
   } catch (error) {
-    for (const tensor of Object.values(outputs)) tensor.dispose();
+    for (const tensor of Object.values(made)) tensor.dispose();
     throw error;
   }
 }

@@ -33,6 +33,8 @@ export {
   roundingTo,
   toFloat32,
 } from './half.ts';
+export type { ActivationProblem } from './ops/activation.ts';
+export type { ActivationGradientProblem } from './ops/activation-gradient.ts';
 export type { AdamWProblem } from './ops/adam-w.ts';
 export type { AddProblem } from './ops/add.ts';
 export type { BlockPoolProblem } from './ops/block-pool.ts';
@@ -67,7 +69,7 @@ export {
 export type { LayerNormProblem } from './ops/layer-norm.ts';
 export type { LayerNormGradientProblem } from './ops/layer-norm-gradient.ts';
 export { headsStrides, type Layout } from './ops/layout.ts';
-export type { Activation, LinearProblem } from './ops/linear.ts';
+export type { Activation, LinearProblem, Nonlinearity } from './ops/linear.ts';
 export type { LinearGradientProblem } from './ops/linear-gradient.ts';
 export { type Cost, ceilDivide, type TensorSpec, type TensorSpecs } from './ops/op.ts';
 export type { SelectSlotsProblem } from './ops/select-slots.ts';
@@ -81,6 +83,7 @@ export { mostPrograms, Recent } from './recent.ts';
 export { lostWithDevice, RestorableTensors, recoverFor, SharedRecovery } from './recovery.ts';
 export { type NumberArray, type Rounding, reference } from './reference/index.ts';
 export { slotsOf, type TileScores, tileScores } from './reference/select-top-k.ts';
+export { type RowView, rowView } from './row-view.ts';
 export { decodeSafetensors, safetensorsMetadata } from './safetensors/decode.ts';
 export { encodeSafetensors } from './safetensors/encode.ts';
 export type { TensorInfo } from './safetensors/header.ts';
@@ -89,5 +92,6 @@ export { openShardedSafetensors, type ShardedReader } from './safetensors/sharde
 export { checkSelection, type Selection, type SelectionInit, selection, selectionOf } from './selection.ts';
 export { sha256 } from './sha256.ts';
 export { checkShape, elementCount, formatShape } from './shape.ts';
+export { type ByteRange, Storage } from './storage.ts';
 export { DeviceTensor, HostTensor, type Tensor, tensor } from './tensor.ts';
 export { oneVariant, PreferredVariants } from './variants.ts';

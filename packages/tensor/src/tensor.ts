@@ -5,6 +5,7 @@ import type { Backend } from './backend.ts';
 import { arrayOf, byteSize, type DType, dtypeOf, type Quantization, type TypedArray } from './dtype.ts';
 import { FlashMLAError } from './errors.ts';
 import { checkShape, elementCount, formatShape } from './shape.ts';
+import type { ByteRange } from './storage.ts';
 
 export interface Tensor extends Disposable {
   readonly shape: readonly number[];
@@ -42,6 +43,10 @@ export abstract class DeviceTensor implements Tensor {
   readonly dtype: DType;
   /** What the elements were quantized to at upload; only `linear` of the same quantization reads them then. */
   readonly quantization: Quantization | undefined;
+  /** What stands for the memory that it lies in, which it has in common with the views of its rows. */
+  readonly storage: object = this;
+  /** Where in it the elements begin. */
+  readonly byteOffset: number = 0;
   abstract readonly backend: Backend;
   #disposed = false;
 
@@ -59,6 +64,11 @@ export abstract class DeviceTensor implements Tensor {
   /** Bytes of the elements. */
   get byteLength(): number {
     return elementCount(this.shape) * byteSize(this.dtype);
+  }
+
+  /** The bytes of `storage` that the elements lie in. */
+  get range(): ByteRange {
+    return { from: this.byteOffset, to: this.byteOffset + this.byteLength };
   }
 
   data(): Promise<TypedArray> {

@@ -75,6 +75,11 @@ describe('linear-gradient', () => {
   });
 });
 
+test.each(['gelu', 'gelu-tanh', 'tanh', 'relu'] as const)('activation-gradient: %s', (activation) => {
+  const sizes = { elements: 50, activation };
+  expectGradients({ op: 'activation', ...sizes }, { op: 'activation-gradient', ...sizes }, ['input']);
+});
+
 test.each([false, true])('layer-norm-gradient, residual: %s', (residual) => {
   const sizes = { rows: 4, modelDim: 9, epsilon: 1e-5, residual };
   const forward = { op: 'layer-norm', ...sizes } as const;

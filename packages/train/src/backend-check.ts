@@ -19,6 +19,8 @@ export const trainingProblems: readonly Problem[] = [
     ...{ keyOrder: true, queryOrder: false, residualGroup: 16 },
   },
   { op: 'cross-entropy', rows: 1, classes: 2, scale: 1 },
+  { op: 'activation', elements, activation: 'gelu' },
+  { op: 'activation-gradient', elements, activation: 'gelu' },
   { op: 'add', elements },
   { op: 'dropout', elements, rate: 0.1 },
   { op: 'cast', elements, from: 'float32', to: 'float16' },

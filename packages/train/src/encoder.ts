@@ -12,6 +12,7 @@ import {
 } from '@flashmla/model-swap';
 import { type DeviceTensor, type Selection, tensor } from '@flashmla/tensor';
 import type { Parameter } from './parameter.ts';
+import { feedForward } from './pass/feed-forward.ts';
 import { attend, dropout, embed, linear, norm } from './pass/steps.ts';
 import type { Tape } from './pass/tape.ts';
 import type { Value } from './pass/value.ts';
@@ -49,25 +50,27 @@ export async function encode(
   const keyMask = inputs.keyMask && tape.upload(inputs.keyMask);
   let site = 0;
   const drop = (value: Value) => dropout(tape, value, rate, mixed(seed, site++));
-  const { normEpsilon: epsilon } = architecture;
+  const { normEpsilon: epsilon, activation } = architecture;
   const positionIds = tensor(
     (inputs.positionIds.array as Int32Array).map((position) => position + offset),
     inputs.positionIds.shape,
   );
   const summed = await embed(tape, { ...inputs, positionIds }, parts.embedding);
   let hidden = await drop(await norm(tape, summed, parts.embedding.norm, epsilon));
+  tape.discard(summed);
   for (const [index, layer] of parts.layers.entries()) {
     const reads = await project(tape, architecture, index, layer, hidden, keyMask);
     const selection = await select?.(reads);
     if (selection) tape.own(selection);
     const attended = await attend(tape, reads, selection);
+    tape.discard(reads.query, reads.key, reads.value);
     const output = await drop(await linear(tape, attended, layer.output));
+    tape.discard(attended);
     const between = await norm(tape, output, layer.attentionNorm, epsilon, hidden);
-    const wide = await linear(tape, between, layer.intermediate, architecture.activation);
-    const narrow = await drop(await linear(tape, wide, layer.contract));
-    const next = await norm(tape, narrow, layer.outputNorm, epsilon, between);
-    tape.discard(hidden, reads.query, reads.key, reads.value, attended, output, between, wide, narrow);
-    hidden = next;
+    tape.discard(output, hidden);
+    const narrow = await drop(await feedForward(tape, between, { ...layer, activation }));
+    hidden = await norm(tape, narrow, layer.outputNorm, epsilon, between);
+    tape.discard(narrow, between);
   }
   return hidden;
 }

@@ -75,11 +75,12 @@ export class SparseTraining implements Disposable {
     const tokens = query.shape[1]!;
     const k = this.keys(tokens);
     if (k >= tokens) return undefined;
-    const full = await Promise.all([query, key, hidden].map((value) => tape.float32(value)));
     const gate = this.#gates[layer]!;
+    const read = [query, key, ...(gate.needsHidden ? [hidden] : [])];
+    const full = await Promise.all(read.map((value) => tape.float32(value)));
     const selection = await gate.select({
       ...{ backend: this.#backend, query: full[0]!, key: full[1]!, keyMask, k },
-      ...{ layout: 'tokens-first', signal: tape.signal, ...(gate.needsHidden && { hidden: full[2]! }) },
+      ...{ layout: 'tokens-first', signal: tape.signal, ...(full[2] && { hidden: full[2] }) },
     });
     tape.release(...full);
     return selection;

@@ -173,6 +173,7 @@ export class Trainer implements Disposable {
         }),
     });
     const read = await gatherRows(tape, hidden, rows);
+    tape.discard(hidden);
     let site = 0;
     const drop = (value: Value) => dropout(tape, value, rate, ~seed + site++);
     return head.logits(tape, read, { architecture, parts: headParts, word: encoder.embedding.word }, drop);

@@ -1,7 +1,7 @@
 // Are the gradients of a whole model those of its loss? Along the gradient g the loss changes by ε·|g|² with the step ε·g,
 // whatever the model is made of.
 
-import { tensor } from '@flashmla/tensor';
+import { type Backend, type FloatDType, tensor } from '@flashmla/tensor';
 import { describe, expect, it } from 'vitest';
 import { encode, type ForwardOptions } from '../src/encoder.ts';
 import type { Example } from '../src/example.ts';
@@ -24,11 +24,12 @@ async function loss(
   examples: readonly Example[],
   options: ForwardOptions,
   gradients?: Gradients,
+  { on = backend.current, activations }: { on?: Backend; activations?: FloatDType } = {},
 ) {
   const { architecture, encoder, head, headParts } = model;
   let draws = 0;
   const batch = head.batch(examples, architecture, () => (draws++ * 0.37) % 1);
-  using tape = new Tape(backend.current, { gradients });
+  using tape = new Tape(on, { gradients, activations });
   const select = options.select;
   const hidden = await encode(tape, architecture, encoder, batch.texts, { ...options, select });
   const drop = (value: Value) => dropout(tape, value, options.dropout ?? 0, 11);
@@ -75,6 +76,37 @@ async function checkGradients(model: TrainableModel, examples: readonly Example[
   return found;
 }
 
+/** Gradients by parameter, with dropout. */
+async function gradientsOf(on: Backend, model: TrainableModel, examples: readonly Example[], activations: FloatDType) {
+  const gradients = new Gradients(on);
+  await loss(model, examples, { dropout: 0.1, seed: 3 }, gradients, { on, activations });
+  const found = new Map<string, Float32Array>();
+  for (const parameter of model.parameters) {
+    const gradient = gradients.of(parameter);
+    if (gradient) found.set(parameter.name, (await backend.current.read(gradient)) as Float32Array);
+  }
+  gradients.clear();
+  return found;
+}
+
+const boundTo = (target: object, name: string | symbol) => {
+  const value: unknown = Reflect.get(target, name, target);
+  return typeof value === 'function' ? value.bind(target) : value;
+};
+
+/** ‖a − b‖ ÷ ‖b‖, of all parameters together: that of keys' biases is 0 but for rounding. */
+function distance(a: ReadonlyMap<string, Float32Array>, b: ReadonlyMap<string, Float32Array>): number {
+  let [difference, size] = [0, 0];
+  for (const [name, values] of b) {
+    const others = a.get(name)!;
+    values.forEach((value, i) => {
+      difference += (others[i]! - value) ** 2;
+      size += value ** 2;
+    });
+  }
+  return Math.sqrt(difference / size);
+}
+
 const scores = () => texts(6).map((text, i) => ({ ...text, target: i / 3 }));
 const labelled = () =>
   texts(4).map((text) => ({ ...text, target: text.ids.map((id) => (id % 3 === 0 ? -100 : id % 2)) }));
@@ -105,6 +137,20 @@ describe('the gradient of a model', () => {
   it('is that of its loss under dropout, with the same seed', async () => {
     using model = await openModel(backend.current);
     await checkGradients(model, texts(6), { dropout: 0.2, seed: 5 });
+  });
+
+  it.each(['float32', 'bfloat16'] as const)('is the same with the feed-forward network in pieces of rows: %s', async (activations) => {
+    using model = await openModel(backend.current);
+    // 70 × 32 rows: two pieces and a part.
+    const examples = texts(70, { least: 32, most: 32 });
+    const inPieces = await gradientsOf(backend.current, model, examples, activations);
+    const withoutViews = new Proxy(backend.current, {
+      get: (target, name) => (name === 'rows' ? undefined : boundTo(target, name)),
+    });
+    const whole = await gradientsOf(withoutViews, model, examples, activations);
+    const tolerance = activations === 'float32' ? 1e-5 : 0.02;
+    expect([...inPieces.keys()]).toEqual([...whole.keys()]);
+    expect(distance(inPieces, whole)).toBeLessThan(tolerance);
   });
 
   it.each(['lists', 'blocks'] as const)('is that of its loss through sparse attention: %s', async () => {

@@ -18,6 +18,7 @@ import {
 import { compare } from './compare.ts';
 import { counting, doubling, expectDoubled, expectEqual, expectError, twiceIdentity } from './doubling.ts';
 import { referenceBackend } from './reference-backend.ts';
+import { rowViewChecks } from './row-views.ts';
 
 export interface ContractCheck {
   readonly name: string;
@@ -354,6 +355,7 @@ export function contractChecks(): ContractCheck[] {
         input.dispose();
       },
     },
+    ...rowViewChecks(),
   ];
 }
 

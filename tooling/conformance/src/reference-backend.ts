@@ -9,6 +9,7 @@ import {
   byteSize,
   ClockedOps,
   checkBindings,
+  checkOwned,
   checkShape,
   costOf,
   type DeviceInfo,
@@ -38,7 +39,9 @@ import {
   RestorableTensors,
   reference,
   roundingTo,
+  rowView,
   SharedRecovery,
+  Storage,
   type Support,
   type Tensor,
   type Tensors,
@@ -52,25 +55,39 @@ export interface ReferenceBackendOptions {
   limitBytes?: number;
 }
 
+interface Memory {
+  readonly array: TypedArray;
+  /** How often the device had been lost when it came there. */
+  losses: number;
+  /** Who is no longer what was uploaded when something is written here. */
+  owner?: ReferenceTensor;
+}
+
+type ReferenceStorage = Storage<Memory, AbortSignal>;
+
 class ReferenceTensor extends DeviceTensor {
   readonly backend: ReferenceBackend;
+  override readonly storage: ReferenceStorage;
+  override readonly byteOffset: number;
+  /** Its elements, which lie among those of the storage. */
   readonly array: TypedArray;
   /** How often the device had been lost when it came there: it is gone with the next loss. */
   losses: number;
   readonly purpose: UploadOptions['purpose'];
-  /** The aborted signal for which the op that writes it was skipped. */
-  skippedFor: AbortSignal | undefined;
 
   constructor(
     backend: ReferenceBackend,
-    array: TypedArray,
+    storage: ReferenceStorage,
     shape: readonly number[],
     dtype: DType,
-    { purpose, quantization }: UploadOptions = {},
+    { purpose, quantization, byteOffset = 0 }: UploadOptions & { byteOffset?: number } = {},
   ) {
     super(shape, dtype, quantization);
     this.backend = backend;
-    this.array = array;
+    this.storage = storage;
+    this.byteOffset = byteOffset;
+    const first = byteOffset / byteSize(dtype);
+    this.array = storage.block.array.subarray(first, first + elementCount(shape));
     this.losses = backend.losses;
     this.purpose = purpose;
   }
@@ -127,15 +144,27 @@ class ReferenceBackend implements Backend {
   allocate(shape: readonly number[], dtype: DType): DeviceTensor {
     checkShape(shape);
     this.#reserve(elementCount(shape) * byteSize(dtype));
-    return new ReferenceTensor(this, rubbish(elementCount(shape), dtype), shape, dtype);
+    return new ReferenceTensor(this, this.#storage(rubbish(elementCount(shape), dtype)), shape, dtype);
   }
 
   upload(source: HostTensor, options: UploadOptions = {}): DeviceTensor {
     const { restore } = options;
     this.#reserve(source.array.byteLength);
-    const added = new ReferenceTensor(this, source.array.slice(), source.shape, source.dtype, options);
+    const added = new ReferenceTensor(this, this.#storage(source.array.slice()), source.shape, source.dtype, options);
+    added.storage.block.owner = added;
     if (restore) this.#restorable.add(added, restore);
     return added;
+  }
+
+  rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): DeviceTensor {
+    this.#checkOpen();
+    checkOwned('[conformance]', this, source);
+    const own = this.#own(source);
+    this.#arrayOf(own);
+    const packed = own.purpose !== undefined;
+    const { shape, byteOffset } = rowView('[conformance]', source, start, end, { packed, shape: wanted });
+    own.storage.hold();
+    return new ReferenceTensor(this, own.storage, shape, own.dtype, { byteOffset });
   }
 
   async read(source: DeviceTensor): Promise<TypedArray> {
@@ -148,14 +177,14 @@ class ReferenceBackend implements Backend {
     const losses = this.losses;
     await this.synchronize();
     if (this.losses > losses) throw lost();
-    own.skippedFor?.throwIfAborted();
+    for (const signal of own.storage.writtenUnder(own.range)) signal.throwIfAborted();
     return array.slice();
   }
 
   free(source: Tensor): void {
     const own = this.#own(source);
     this.#restorable.delete(own);
-    if (own.losses === this.losses) this.#usedBytes -= own.array.byteLength;
+    own.storage.release();
   }
 
   memory(): MemoryInfo {
@@ -205,7 +234,7 @@ class ReferenceBackend implements Backend {
     }
     const targets = Object.entries(outputs).map(([name, output]) => {
       const target = this.#own(output);
-      this.#restorable.delete(target);
+      this.#restorable.delete(target.storage.block.owner ?? target);
       return [name, target, this.#arrayOf(target)] as const;
     });
     const compute = () => {
@@ -218,7 +247,8 @@ class ReferenceBackend implements Backend {
     const { recording } = this.#profiler;
     this.#queue = this.#queue.then(async () => {
       await this.#breathe();
-      for (const [, target] of targets) target.skippedFor = options.signal?.aborted ? options.signal : undefined;
+      const skippedFor = options.signal?.aborted ? options.signal : undefined;
+      for (const [, target] of targets) target.storage.wrote(target.range, skippedFor);
       if (this.#failure || options.signal?.aborted) return;
       try {
         if (this.#disposed) throw closed();
@@ -278,8 +308,16 @@ class ReferenceBackend implements Backend {
     this.#isLost = false;
     for (const back of restored) {
       back.losses = losses;
+      back.storage.block.losses = losses;
       if (!back.disposed) this.#reserve(back.array.byteLength);
     }
+  }
+
+  /** Memory in use from now on, until the last tensor in it is disposed or the device is lost. */
+  #storage(array: TypedArray): ReferenceStorage {
+    return new Storage<Memory, AbortSignal>({ array, losses: this.losses }, ({ losses }) => {
+      if (losses === this.losses) this.#usedBytes -= array.byteLength;
+    });
   }
 
   #arrayOf(own: ReferenceTensor): TypedArray {

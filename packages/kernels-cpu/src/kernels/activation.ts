@@ -1,8 +1,11 @@
-// Activations as kernels know them: see `activate` of ../../assembly/linear.ts.
+// activation; see ../../assembly/activation.ts.
 
-import type { Activation } from '@flashmla/tensor';
+import type { ActivationProblem } from '@flashmla/tensor';
+import type { Kernel } from '../plan.ts';
+import { activationCode } from './activation-code.ts';
+import { elementwise } from './elements.ts';
 
-const activations: readonly Activation[] = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
-
-/** The argument word that kernels know an activation by. */
-export const activationCode = (activation: Activation): number => activations.indexOf(activation);
+export const activation: Kernel<ActivationProblem> = {
+  plan: ({ elements, activation: name }) =>
+    elementwise('activation', elements, ['input', 'output', elements, activationCode(name)]),
+};

@@ -2,6 +2,8 @@
 
 import { type OpName, oneVariant, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type CpuPlan, type Kernel, type PlanOptions, scratchBytes } from '../plan.ts';
+import { activation } from './activation.ts';
+import { activationGradient } from './activation-gradient.ts';
 import { adamW } from './adam-w.ts';
 import { add } from './add.ts';
 import { blockPool } from './block-pool.ts';
@@ -41,6 +43,8 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  activation,
+  'activation-gradient': activationGradient,
   add,
   dropout,
   cast,

@@ -2,14 +2,14 @@
 // ../../assembly/linear-gradient.ts.
 
 import { ceilDivide, type LinearGradientProblem, type LinearProblem } from '@flashmla/tensor';
-import { type CpuPlan, type Kernel, type PlanOptions, roundUp, type Step } from '../plan.ts';
+import type { CpuPlan, Kernel, PlanOptions, Step } from '../plan.ts';
 import { packedBytes } from '../weights.ts';
-import { activationCode } from './activation.ts';
+import { activationCode } from './activation-code.ts';
+import { pieces } from './elements.ts';
 import { linear } from './linear.ts';
 
 const PACK_ROWS = 64;
 const TRANSPOSE_BLOCK = 32;
-const ELEMENTS = 4096;
 
 /** A product by `linear`, with its tensors under other names. */
 function product(
@@ -64,8 +64,8 @@ export const linearGradient: Kernel<LinearGradientProblem> = {
               ...again.steps,
               {
                 kernel: 'activationGradient' as const,
-                tasks: ceilDivide(elements, ELEMENTS),
-                arguments: ['dz', 'outputGradient', elements, activationCode(activation)],
+                tasks: pieces(elements),
+                arguments: ['dz', 'outputGradient', 'dz', elements, activationCode(activation)],
               },
             ]
           : []),
@@ -85,7 +85,7 @@ export const linearGradient: Kernel<LinearGradientProblem> = {
       buffers: {
         packed,
         transposed: 4 * elements,
-        ...(active && { dz: 4 * roundUp(elements, 4) }),
+        ...(active && { dz: 4 * elements }),
       },
       threadBytes: Math.max(...products.map(({ threadBytes }) => threadBytes)),
       usefulMultiplyAdds: products.reduce((sum, { usefulMultiplyAdds }) => sum + usefulMultiplyAdds, 0),

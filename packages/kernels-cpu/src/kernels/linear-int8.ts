@@ -3,7 +3,7 @@
 import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
 import { type CpuPlan, type Int8Units, type RowTile, roundUp, type Step } from '../plan.ts';
 import { packedBytes, packStep, packThreadBytes, unitsOf } from '../weights.ts';
-import { activationCode } from './activation.ts';
+import { activationCode } from './activation-code.ts';
 import type { Blocks } from './linear.ts';
 
 /** Rows of a task of quantizeRows. */

@@ -3,7 +3,7 @@
 import { ceilDivide, type LinearProblem } from '@flashmla/tensor';
 import { type Kernel, type RowTile, roundUp, type Step, twoPerUnit } from '../plan.ts';
 import { packedBytes, packStep } from '../weights.ts';
-import { activationCode } from './activation.ts';
+import { activationCode } from './activation-code.ts';
 import { planInt8 } from './linear-int8.ts';
 
 /** Depth of a pass: DEPTH of the kernel. */

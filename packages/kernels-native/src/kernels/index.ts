@@ -2,6 +2,8 @@
 
 import { type OpName, type Problem, type ProblemOf, type Refusal, refusesDType } from '@flashmla/tensor';
 import { type Kernel, type NativePlan, nativeDTypes, scratchBytes, type Traits } from '../plan.ts';
+import { activation } from './activation.ts';
+import { activationGradient } from './activation-gradient.ts';
 import { adamW } from './adam-w.ts';
 import { add } from './add.ts';
 import { blockPool } from './block-pool.ts';
@@ -41,6 +43,8 @@ const kernels: { readonly [Name in OpName]: Kernel<ProblemOf<Name>> } = {
   'cross-entropy': crossEntropy,
   'dense-attention-gradient': denseAttentionGradient,
   'sparse-attention-gradient': sparseAttentionGradient,
+  activation,
+  'activation-gradient': activationGradient,
   add,
   dropout,
   cast,

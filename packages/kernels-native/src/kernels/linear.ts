@@ -3,9 +3,9 @@
 import { ceilDivide, floatDTypeOf, type LinearProblem } from '@flashmla/tensor';
 import { type Argument, type Kernel, type NativeDType, roundUp, type Step, type Traits } from '../plan.ts';
 import { type Format, formatSuffix, packedBytes, packStep, readsRowsInPlace, unitsOf } from '../weights.ts';
+import { activationCode } from './activation-code.ts';
 import { tileColumns } from './tile.ts';
 
-const ACTIVATIONS = ['none', 'gelu', 'gelu-tanh', 'tanh', 'relu'];
 /**
  * Columns of a task at most, in panels, and rows: what fits best is a matter of the caches. In float32 the weight is what
  * comes from far: the more rows a task has, the more often it is used.
@@ -43,7 +43,7 @@ export function productStep(
   return {
     kernel,
     tasks: rowBlocks * ceilDivide(outFeatures, columnBlock),
-    arguments: [...operands, rows, inFeatures, outFeatures, ACTIVATIONS.indexOf(activation), rowBlock, columnBlock],
+    arguments: [...operands, rows, inFeatures, outFeatures, activationCode(activation), rowBlock, columnBlock],
   };
 }
 

@@ -29,9 +29,17 @@ export function attentionGradientOutputs(p: AttentionGradientDimensions) {
   return { queryGradient: query, keyGradient: key, valueGradient: value };
 }
 
+/** Query i alone needs outputᵢ, and key j alone kⱼ and vⱼ once all queries have seen them. */
+export const attentionGradientInPlace = {
+  queryGradient: ['output'],
+  keyGradient: ['key'],
+  valueGradient: ['value'],
+};
+
 export const denseAttentionGradient: Op<DenseAttentionGradientProblem> = {
   validate: (p) => checkDimensions(p, 1, 'batch', 'heads', 'queries', 'keys', 'headDim'),
   inputs: attentionGradientInputs,
   outputs: attentionGradientOutputs,
+  inPlace: attentionGradientInPlace,
   flops: (p) => 10 * p.batch * p.heads * p.queries * p.keys * p.headDim,
 };

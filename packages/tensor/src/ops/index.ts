@@ -3,6 +3,8 @@
 
 import { type FloatDType, floatDTypes, type Precision } from '../dtype.ts';
 import { FlashMLAError } from '../errors.ts';
+import { type ActivationProblem, activation } from './activation.ts';
+import { type ActivationGradientProblem, activationGradient } from './activation-gradient.ts';
 import { type AdamWProblem, adamW } from './adam-w.ts';
 import { type AddProblem, add } from './add.ts';
 import { type BlockPoolProblem, blockPool } from './block-pool.ts';
@@ -47,6 +49,8 @@ export type TrainingProblem =
   | SparseAttentionGradientProblem
   | CrossEntropyProblem
   | EmbeddingGradientProblem
+  | ActivationProblem
+  | ActivationGradientProblem
   | AddProblem
   | DropoutProblem
   | CastProblem
@@ -67,6 +71,8 @@ const trainingOps: { readonly [Name in TrainingOpName]: Op<ProblemOf<Name>> } = 
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  activation,
+  'activation-gradient': activationGradient,
   add,
   dropout,
   cast,

@@ -28,5 +28,6 @@ export const layerNormGradient: Op<LayerNormGradientProblem> = {
     weightGradient: float32(p.modelDim),
     biasGradient: float32(p.modelDim),
   }),
+  inPlace: { inputGradient: ['input'] },
   flops: (p) => 17 * p.rows * p.modelDim,
 };

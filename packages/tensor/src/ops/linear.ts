@@ -12,7 +12,8 @@ import { check, checkDimensions, float, type Op } from './op.ts';
  * 'gelu' is the exact x·Φ(x) (Hendrycks & Gimpel 2016, arXiv 1606.08415); 'gelu-tanh' its tanh approximation, which
  * Hugging Face calls gelu_new or gelu_pytorch_tanh.
  */
-export type Activation = 'none' | 'gelu' | 'gelu-tanh' | 'tanh' | 'relu';
+export type Nonlinearity = 'gelu' | 'gelu-tanh' | 'tanh' | 'relu';
+export type Activation = 'none' | Nonlinearity;
 
 export interface LinearProblem {
   readonly op: 'linear';

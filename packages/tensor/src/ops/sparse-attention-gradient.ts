@@ -13,6 +13,7 @@
 
 import {
   type AttentionGradientDimensions,
+  attentionGradientInPlace,
   attentionGradientInputs,
   attentionGradientOutputs,
   inFloat32,
@@ -39,5 +40,6 @@ export const sparseAttentionGradient: Op<SparseAttentionGradientProblem> = {
   },
   inputs: (p) => ({ ...attentionGradientInputs(p), ...sparseAttention.inputs(sparseForward(p)) }),
   outputs: attentionGradientOutputs,
+  inPlace: attentionGradientInPlace,
   flops: (p) => 2.5 * sparseAttention.flops(sparseForward(p)),
 };

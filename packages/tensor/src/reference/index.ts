@@ -6,6 +6,8 @@ import { FlashMLAError } from '../errors.ts';
 import { toFloat32 } from '../half.ts';
 import { inputSpecs, type OpName, type Problem, type ProblemOf, validateProblem } from '../ops/index.ts';
 import { elementCount } from '../shape.ts';
+import { activation } from './activation.ts';
+import { activationGradient } from './activation-gradient.ts';
 import { adamW } from './adam-w.ts';
 import { add } from './add.ts';
 import type { NumberArray, Reference, Rounding } from './arrays.ts';
@@ -48,6 +50,8 @@ const references: { readonly [Name in OpName]: Reference<ProblemOf<Name>> } = {
   'sparse-attention-gradient': sparseAttentionGradient,
   'cross-entropy': crossEntropy,
   'embedding-gradient': embeddingGradient,
+  activation,
+  'activation-gradient': activationGradient,
   add,
   dropout,
   cast,

@@ -127,17 +127,24 @@ export function attend(
 
 /**
  * A random share `rate` of the elements becomes 0, the others grow by 1 / (1 − rate). The same seed, the same elements.
- * Takes `input` over: what was in it is not kept, since the gradient of no op that gives it to here needs it.
+ * Takes `input` over, and its memory where nothing else needs what is in it.
  */
 export async function dropout(tape: Tape, input: Value, rate: number, seed: number): Promise<Value> {
   if (rate === 0) return input;
   const problem = { op: 'dropout', elements: elementCount(input.shape), rate } as const;
-  const chosen = tape.upload(tensor(Int32Array.of(seed), [1]));
-  const output = await tape.value(await tape.overwrite(problem, 'input', await tape.float32(input), { seed: chosen }));
+  const seeds = tape.upload(tensor(Int32Array.of(seed), [1]));
+  const full = await tape.float32(input);
+  tape.discard(input);
+  const { output: dropped } = await tape.run(
+    problem,
+    { input: full, seed: seeds },
+    { last: ['input'], shape: input.shape },
+  );
+  const output = await tape.value(dropped!);
   tape.record(output, async (outputGradient) => {
-    const { output: flowing } = await tape.run(problem, { input: outputGradient, seed: chosen });
+    const { output: flowing } = await tape.run(problem, { input: outputGradient, seed: seeds }, { last: ['input'], shape: input.shape });
     await tape.flow(input, flowing!);
-    tape.release(flowing!, chosen);
+    tape.release(flowing!, seeds);
   });
   return output;
 }
@@ -161,6 +168,7 @@ export async function crossEntropy(
     { logits, labels: given },
   );
   tape.release(given);
+  tape.discard(logits);
   if (tape.differentiates) await tape.flow(logits, logitsGradient!);
   tape.release(logitsGradient!);
   return loss!;
@@ -193,4 +201,5 @@ export async function squaredError(
   );
 }
 
-const rowsOf = ({ shape }: Value) => elementCount(shape.slice(0, -1));
+/** Rows of the last axis. */
+export const rowsOf = ({ shape }: Value) => elementCount(shape.slice(0, -1));

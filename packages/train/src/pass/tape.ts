@@ -10,18 +10,21 @@
 import {
   type Backend,
   DeviceTensor,
+  type DType,
   elementCount,
   type FloatDType,
   type HostTensor,
+  inPlaceInputs,
   inputSpecs,
   outputSpecs,
   type Problem,
-  type Tensors,
   type TrainingProblem,
 } from '@flashmla/tensor';
 import type { Parameter } from '../parameter.ts';
 import type { Gradients } from './gradients.ts';
 import { Value } from './value.ts';
+
+const tensorOf = (input: Value | Parameter | DeviceTensor) => (input instanceof DeviceTensor ? input : input.tensor);
 
 /** What an op reads: activations, parameters, and tensors that no gradient flows to. */
 export type Inputs = Readonly<Record<string, Value | Parameter | DeviceTensor>>;
@@ -38,7 +41,8 @@ export class Tape {
   readonly backend: Backend;
   readonly signal: AbortSignal | undefined;
   readonly #gradients: Gradients | undefined;
-  readonly #activations: FloatDType;
+  /** What activations and their gradients are kept in. */
+  readonly activations: FloatDType;
   readonly #backward: (() => Promise<void>)[] = [];
   /** Tensors that this pass made and has not disposed, with how many hold each. */
   readonly #holds = new Map<DeviceTensor, number>();
@@ -48,7 +52,7 @@ export class Tape {
     this.backend = backend;
     this.signal = signal;
     this.#gradients = gradients;
-    this.#activations = activations;
+    this.activations = activations;
   }
 
   /** Whether a backward pass is to follow. */
@@ -57,7 +61,7 @@ export class Tape {
   }
 
   /**
-   * Runs `forward` and notes how its gradient is found.
+   * Runs `forward` and notes how its gradient is found. What that reads is held until then.
    *
    * @param shape of the output, with the elements that the op declares
    * @param gradient its inputs are bound to `inputs` and to what `forward` gives, by name
@@ -71,34 +75,34 @@ export class Tape {
     gradient: TrainingProblem,
     sharing: Readonly<Record<string, string>> = {},
   ): Promise<Value> {
-    const { output: computed, ...others } = await this.run(forward, inputs, shape);
+    const { output: computed, ...others } = await this.run(forward, inputs, { shape });
     const output = await this.value(computed!);
-    this.record(output, async (outputGradient) => {
-      const known: Inputs = { ...inputs, ...others, output, outputGradient };
-      const names = Object.keys(inputSpecs(gradient));
-      const found = await this.run(gradient, Object.fromEntries(names.map((name) => [name, known[name]!])));
-      for (const [name, input] of Object.entries(inputs)) {
-        const flowing = found[`${sharing[name] ?? name}Gradient`];
-        if (flowing && !(input instanceof DeviceTensor)) await this.flow(input, flowing);
-      }
-      this.release(...Object.values(found), ...Object.values(others));
-    });
-    if (!this.differentiates) this.release(...Object.values(others));
+    if (this.differentiates) {
+      const known: Inputs = { ...inputs, ...others, output };
+      const names = Object.keys(inputSpecs(gradient)).filter((name) => name !== 'outputGradient');
+      const kept = Object.fromEntries(names.map((name) => [name, known[name]!]));
+      for (const one of Object.values(kept)) this.hold(tensorOf(one));
+      this.record(output, async (outputGradient) => {
+        const found = await this.run(gradient, { ...kept, outputGradient }, { last: [...names, 'outputGradient'] });
+        for (const [name, input] of Object.entries(inputs)) {
+          const flowing = found[`${sharing[name] ?? name}Gradient`];
+          if (flowing && !(input instanceof DeviceTensor)) await this.flow(input, flowing);
+        }
+        this.release(...Object.values(found));
+      });
+    }
+    this.release(...Object.values(others));
     return output;
   }
 
-  /** Notes how the gradient in `output`, which `backward` is given in float32, flows on. */
-  record(output: Value, backward: (outputGradient: DeviceTensor) => Promise<void>): void {
+  /** Notes how the gradient in `output` flows on: `backward` takes it over. */
+  record(output: Value, backward: (outputGradient: Value) => Promise<void>): void {
     if (!this.differentiates) return;
     this.#backward.push(async () => {
       // What no gradient has reached has no part in the loss.
-      if (output.gradient) {
-        const full = await this.#cast(output.gradient, 'float32');
-        this.release(output.gradient);
-        await backward(full);
-        this.release(full);
-      }
-      this.release(output.tensor);
+      if (output.gradient) await backward(new Value(output.gradient));
+      output.gradient = undefined;
+      this.discard(output);
     });
   }
 
@@ -106,40 +110,37 @@ export class Tape {
    * Runs one op; half-precision activations are brought to float32 for it. Its outputs live until they are released.
    *
    * @param shape of an output named `output`; default: as the op declares it
+   * @param last inputs that the caller gives up: the op works in place on them where it can, and nobody else holds them
+   * @param into what an output named `output` is written to, and the caller keeps; default: a tensor of its own
    */
-  async run(problem: Problem, inputs: Inputs, shape?: readonly number[]): Promise<Record<string, DeviceTensor>> {
+  async run(
+    problem: Problem,
+    inputs: Inputs,
+    { shape, last = [], into }: { shape?: readonly number[]; last?: readonly string[]; into?: DeviceTensor } = {},
+  ): Promise<Record<string, DeviceTensor>> {
     this.signal?.throwIfAborted();
     const bound: Record<string, DeviceTensor> = {};
     for (const [name, input] of Object.entries(inputs)) {
-      bound[name] =
-        input instanceof Value
-          ? await this.#cast(input.tensor, 'float32')
-          : this.#hold(input instanceof DeviceTensor ? input : input.tensor);
+      bound[name] = input instanceof Value ? await this.float32(input) : this.hold(tensorOf(input));
+      if (last.includes(name)) this.release(tensorOf(input));
     }
     const program = await this.backend.prepare(problem);
+    const inPlace = inPlaceInputs(problem);
     const outputs: Record<string, DeviceTensor> = {};
     for (const [name, spec] of Object.entries(outputSpecs(problem))) {
-      outputs[name] = this.#made(this.backend.allocate((name === 'output' && shape) || spec.shape, spec.dtype));
+      const overwritten = inPlace[name]?.find((input) => last.includes(input) && this.#holds.get(bound[input]!) === 1);
+      if (name === 'output' && into) outputs[name] = this.hold(into);
+      else if (overwritten) outputs[name] = this.hold(bound[overwritten]!);
+      else outputs[name] = this.#made(this.backend.allocate((name === 'output' && shape) || spec.shape, spec.dtype));
     }
     this.backend.dispatch(program, bound, outputs, { signal: this.signal });
     this.release(...Object.values(bound));
     return outputs;
   }
 
-  /**
-   * Runs an op that may work in place on the tensor that is its input `name` and its `output`.
-   *
-   * @returns that tensor
-   */
-  async overwrite(problem: Problem, name: string, target: DeviceTensor, inputs: Tensors): Promise<DeviceTensor> {
-    const program = await this.backend.prepare(problem);
-    this.backend.dispatch(program, { ...inputs, [name]: target }, { output: target }, { signal: this.signal });
-    return target;
-  }
-
   /** A float32 tensor of this pass as an activation, which takes it over. */
   async value(computed: DeviceTensor): Promise<Value> {
-    const kept = await this.#cast(computed, this.#activations);
+    const kept = await this.#cast(computed, this.activations);
     this.release(computed);
     return new Value(kept);
   }
@@ -153,9 +154,34 @@ export class Tape {
     return this.#made(this.backend.upload(source));
   }
 
-  /** Gives up values that only a backward pass would read again. */
+  /** Rows `start` to `end` of a tensor, on a backend that has views; the caller releases it. */
+  rows(source: DeviceTensor, start: number, end: number): DeviceTensor {
+    return this.#made(this.backend.rows!(source, start, end));
+  }
+
+  /** Memory for a tensor, which the caller releases. */
+  allocate(shape: readonly number[], dtype: DType): DeviceTensor {
+    return this.#made(this.backend.allocate(shape, dtype));
+  }
+
+  /** Writes a float32 tensor of this pass to `target`, in the precision that this has. */
+  async store(computed: DeviceTensor, target: DeviceTensor): Promise<void> {
+    const problem = { op: 'cast', elements: elementCount(target.shape), from: 'float32' } as const;
+    await this.run({ ...problem, to: target.dtype as FloatDType }, { input: computed }, { into: target });
+    this.release(target);
+  }
+
+  /** Whether `given` is held once, or beside that as `beside`: nobody else reads it. */
+  isAlone(given: DeviceTensor, beside: DeviceTensor): boolean {
+    return this.#holds.get(given) === (given === beside ? 2 : 1);
+  }
+
+  /** Gives up values that nothing but the backward pass is to read again, which holds what it needs of them. */
   discard(...values: Value[]): void {
-    if (!this.differentiates) this.release(...values.map(({ tensor }) => tensor));
+    for (const value of values) {
+      if (!value.discarded) this.release(value.tensor);
+      value.discarded = true;
+    }
   }
 
   /** Disposes `resource` when the pass ends. */
@@ -172,14 +198,7 @@ export class Tape {
       return;
     }
     const before = target.gradient;
-    if (!before) {
-      target.gradient = await this.#cast(gradient, this.#activations);
-      return;
-    }
-    const a = await this.#cast(before, 'float32');
-    const { output } = await this.run({ op: 'add', elements: elementCount(target.shape) }, { a, b: gradient });
-    target.gradient = await this.#cast(output!, this.#activations);
-    this.release(a, before, output!);
+    target.gradient = before ? await this.#sum(before, gradient) : await this.#cast(gradient, this.activations);
   }
 
   /** Goes through the tape in reverse, once. */
@@ -217,12 +236,22 @@ export class Tape {
     this.dispose();
   }
 
+  /** before + gradient in the precision of activations; gives up `before`. */
+  async #sum(before: DeviceTensor, gradient: DeviceTensor): Promise<DeviceTensor> {
+    const elements = elementCount(before.shape);
+    const inputs = { a: new Value(before), b: gradient };
+    const { output } = await this.run({ op: 'add', elements }, inputs, { last: ['a'], shape: before.shape });
+    const sum = await this.#cast(output!, this.activations);
+    this.release(output!);
+    return sum;
+  }
+
   /** `given` in another precision, or itself, held once more. */
   async #cast(given: DeviceTensor, to: FloatDType): Promise<DeviceTensor> {
     const from = given.dtype as FloatDType;
-    if (from === to) return this.#hold(given);
+    if (from === to) return this.hold(given);
     const problem = { op: 'cast', elements: elementCount(given.shape), from, to } as const;
-    const { output } = await this.run(problem, { input: given }, given.shape);
+    const { output } = await this.run(problem, { input: given }, { shape: given.shape });
     return output!;
   }
 
@@ -232,7 +261,7 @@ export class Tape {
   }
 
   /** Holds a tensor of this pass once more; others are left alone. */
-  #hold(given: DeviceTensor): DeviceTensor {
+  hold(given: DeviceTensor): DeviceTensor {
     const holds = this.#holds.get(given);
     if (holds !== undefined) this.#holds.set(given, holds + 1);
     return given;

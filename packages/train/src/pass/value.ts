@@ -7,6 +7,8 @@ export class Value {
   readonly tensor: DeviceTensor;
   /** Of the tensor's dtype and size, once the backward pass has come by. */
   gradient: DeviceTensor | undefined;
+  /** Whether the forward pass has given the tensor up. */
+  discarded = false;
 
   constructor(tensor: DeviceTensor) {
     this.tensor = tensor;

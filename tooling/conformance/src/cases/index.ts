@@ -1,6 +1,7 @@
 // All cases of all ops. A new op adds its file here.
 
 import type { Case } from '../case.ts';
+import { activationCases } from './activation.ts';
 import { adamWCases } from './adam-w.ts';
 import { addCases } from './add.ts';
 import { blockPoolCases } from './block-pool.ts';
@@ -51,6 +52,7 @@ function float32Cases(): Case[] {
     ...sparseAttentionGradientCases(),
     ...crossEntropyCases(),
     ...embeddingGradientCases(),
+    ...activationCases(),
     ...addCases(),
     ...dropoutCases(),
     ...castCases(),

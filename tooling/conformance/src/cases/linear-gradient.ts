@@ -14,7 +14,7 @@ function make(dimensions: Omit<LinearGradientProblem, 'op'>, own: Partial<Case> 
 }
 
 /** Values where a slope is steep, flat, or tempts a kernel into overflow. */
-const telling = [1e-6, -1e-6, 0.5, -0.5, 1, -1, 3, -3, 4.5, -4.5, 6, -6, 10, -10, 30, -30, 100, -100, 1e4, -1e4];
+export const tellingSlopes = [1e-6, -1e-6, 0.5, -0.5, 1, -1, 3, -3, 4.5, -4.5, 6, -6, 10, -10, 30, -30, 100, -100, 1e4, -1e4];
 
 export function* linearGradientCases(): Generator<Case> {
   let turn = 0;
@@ -31,13 +31,13 @@ export function* linearGradientCases(): Generator<Case> {
     for (const bias of [false, true]) yield make({ rows: 16, inFeatures: 64, outFeatures: 96, bias, activation });
     // One feature with weight 1: the slope's own values.
     yield make(
-      { rows: telling.length, inFeatures: 1, outFeatures: 1, bias: false, activation },
+      { rows: tellingSlopes.length, inFeatures: 1, outFeatures: 1, bias: false, activation },
       {
         name: `linear-gradient: ${activation} of values up to ±1e4`,
         inputs: () => ({
-          input: Float32Array.from(telling),
+          input: Float32Array.from(tellingSlopes),
           weight: Float32Array.of(1),
-          outputGradient: new Float32Array(telling.length).fill(1),
+          outputGradient: new Float32Array(tellingSlopes.length).fill(1),
         }),
       },
     );

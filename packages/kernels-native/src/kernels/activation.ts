@@ -1,0 +1,11 @@
+// activation; see ../../native/activation.hpp.
+
+import type { ActivationProblem } from '@flashmla/tensor';
+import type { Kernel } from '../plan.ts';
+import { activationCode } from './activation-code.ts';
+import { elementwise } from './elements.ts';
+
+export const activation: Kernel<ActivationProblem> = {
+  plan: ({ elements, activation: name }) =>
+    elementwise('activation', elements, [activationCode(name), 'input', 'output', elements]),
+};
