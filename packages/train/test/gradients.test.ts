@@ -139,19 +139,22 @@ describe('the gradient of a model', () => {
     await checkGradients(model, texts(6), { dropout: 0.2, seed: 5 });
   });
 
-  it.each(['float32', 'bfloat16'] as const)('is the same with the feed-forward network in pieces of rows: %s', async (activations) => {
-    using model = await openModel(backend.current);
-    // 70 × 32 rows: two pieces and a part.
-    const examples = texts(70, { least: 32, most: 32 });
-    const inPieces = await gradientsOf(backend.current, model, examples, activations);
-    const withoutViews = new Proxy(backend.current, {
-      get: (target, name) => (name === 'rows' ? undefined : boundTo(target, name)),
-    });
-    const whole = await gradientsOf(withoutViews, model, examples, activations);
-    const tolerance = activations === 'float32' ? 1e-5 : 0.02;
-    expect([...inPieces.keys()]).toEqual([...whole.keys()]);
-    expect(distance(inPieces, whole)).toBeLessThan(tolerance);
-  });
+  it.each(['float32', 'bfloat16'] as const)(
+    'is the same with the feed-forward network in pieces of rows: %s',
+    async (activations) => {
+      using model = await openModel(backend.current);
+      // 70 × 32 rows: two pieces and a part.
+      const examples = texts(70, { least: 32, most: 32 });
+      const inPieces = await gradientsOf(backend.current, model, examples, activations);
+      const withoutViews = new Proxy(backend.current, {
+        get: (target, name) => (name === 'rows' ? undefined : boundTo(target, name)),
+      });
+      const whole = await gradientsOf(withoutViews, model, examples, activations);
+      const tolerance = activations === 'float32' ? 1e-5 : 0.02;
+      expect([...inPieces.keys()]).toEqual([...whole.keys()]);
+      expect(distance(inPieces, whole)).toBeLessThan(tolerance);
+    },
+  );
 
   it.each(['lists', 'blocks'] as const)('is that of its loss through sparse attention: %s', async () => {
     using model = await openModel(backend.current);

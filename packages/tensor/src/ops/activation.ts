@@ -1,8 +1,8 @@
 // activation: output = activation(input), element by element: what `linear` can do at its end, for those who need what comes
 // before it as well.
 
-import { check, checkDimensions, float32, type Op } from './op.ts';
 import type { Nonlinearity } from './linear.ts';
+import { check, checkDimensions, float32, type Op } from './op.ts';
 
 export interface ActivationProblem {
   readonly op: 'activation';

@@ -142,7 +142,11 @@ export async function dropout(tape: Tape, input: Value, rate: number, seed: numb
   );
   const output = await tape.value(dropped!);
   tape.record(output, async (outputGradient) => {
-    const { output: flowing } = await tape.run(problem, { input: outputGradient, seed: seeds }, { last: ['input'], shape: input.shape });
+    const { output: flowing } = await tape.run(
+      problem,
+      { input: outputGradient, seed: seeds },
+      { last: ['input'], shape: input.shape },
+    );
     await tape.flow(input, flowing!);
     tape.release(flowing!, seeds);
   });

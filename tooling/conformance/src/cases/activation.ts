@@ -12,7 +12,12 @@ export function* activationCases(): Generator<Case> {
     yield* pair(`${elements}, ${activation}`, elements, activation);
   }
   for (const activation of activations) {
-    yield* pair(`${activation} of values up to ±1e4`, tellingSlopes.length, activation, Float32Array.from(tellingSlopes));
+    yield* pair(
+      `${activation} of values up to ±1e4`,
+      tellingSlopes.length,
+      activation,
+      Float32Array.from(tellingSlopes),
+    );
   }
 }
 

@@ -14,7 +14,9 @@ function make(dimensions: Omit<LinearGradientProblem, 'op'>, own: Partial<Case> 
 }
 
 /** Values where a slope is steep, flat, or tempts a kernel into overflow. */
-export const tellingSlopes = [1e-6, -1e-6, 0.5, -0.5, 1, -1, 3, -3, 4.5, -4.5, 6, -6, 10, -10, 30, -30, 100, -100, 1e4, -1e4];
+export const tellingSlopes = [
+  1e-6, -1e-6, 0.5, -0.5, 1, -1, 3, -3, 4.5, -4.5, 6, -6, 10, -10, 30, -30, 100, -100, 1e4, -1e4,
+];
 
 export function* linearGradientCases(): Generator<Case> {
   let turn = 0;
