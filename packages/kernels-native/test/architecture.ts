@@ -1,4 +1,4 @@
-// What vitest.config.ts gives the conformance suite.
+// What vitest.config.mjs gives the conformance suite.
 
 import 'vitest';
 

@@ -1,4 +1,4 @@
-// Every op and case of the conformance suite, on the kernels for the architecture that vitest.config.ts gives.
+// Every op and case of the conformance suite, on the kernels for the architecture that vitest.config.mjs gives.
 
 import { suiteOnDevice, testConformance, testFixtures } from '@flashmla/conformance/vitest';
 import { inject, test } from 'vitest';

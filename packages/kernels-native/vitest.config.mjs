@@ -3,8 +3,7 @@ import { platforms } from './build/architectures.mjs';
 
 const conformance = 'test/conformance.test.ts';
 const platform = `${process.platform}-${process.arch}`;
-const architectures =
-  platform in platforms ? platforms[platform as keyof typeof platforms].architectures : { none: [] };
+const { architectures } = platforms[platform] ?? { architectures: { none: [] } };
 
 // The machines this runs on may be small and busy; what is slow here is only slow.
 export default defineConfig({
@@ -15,7 +14,7 @@ export default defineConfig({
       { extends: true, test: { name: 'package', exclude: [conformance, 'node_modules/**'] } },
       // Most of the suite is its references, on one core: one architecture beside another.
       ...Object.keys(architectures).map((architecture) => ({
-        extends: true as const,
+        extends: true,
         test: { name: architecture, include: [conformance], provide: { architecture } },
       })),
     ],
