@@ -54,9 +54,9 @@ export function roundingTo(dtype: FloatDType): (value: number) => number {
 }
 
 function round(value: number, format: HalfFormat): number {
+  if (Number.isNaN(value)) return Number.NaN;
   const magnitude = Math.abs(value);
-  // What is too large, infinite or NaN.
-  if (!(magnitude < 2 ** (format.maxExponent + 1))) return value * Number.POSITIVE_INFINITY;
+  if (magnitude >= 2 ** (format.maxExponent + 1)) return value * Number.POSITIVE_INFINITY;
   const step = powerOfTwo(stepExponentOf(magnitude, format));
   const rounded = roundToEven(magnitude / step) * step;
   const held = rounded < 2 ** (format.maxExponent + 1) ? rounded : Number.POSITIVE_INFINITY;
