@@ -17,7 +17,7 @@ const budgets = {
   '@flashmla/evaluation': 7,
   '@flashmla/gating': 27,
   '@flashmla/attention': 9,
-  '@flashmla/model-swap': 25,
+  '@flashmla/model-swap': 34,
   '@flashmla/train': 20,
   '@flashmla/model-sentiment': 1,
 };
