@@ -32,7 +32,7 @@ describeOnShim('tuning over a driver in software', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('times every variant of a shape class once, and prefers the fastest', { timeout: 120_000 }, async () => {
+  it('times every variant of a shape class once, and prefers the fastest, or the standard where that is hardly slower', { timeout: 120_000 }, async () => {
     await using backend = await softwareProvider.open();
     const tuned = await tune(backend, problems);
     expect(tuned.map(({ op }) => op)).toEqual(['linear', 'dense-attention']);
@@ -42,7 +42,9 @@ describeOnShim('tuning over a driver in software', () => {
       const fastest = times.reduce((a, b) =>
         (b.ms ?? Number.POSITIVE_INFINITY) < (a.ms ?? Number.POSITIVE_INFINITY) ? b : a,
       );
-      expect(chosen).toBe(fastest.variant);
+      const standard = times.find(({ variant }) => variant === backend.variants!(problems[i]!)[0])!;
+      const expected = fastest.ms! <= 0.95 * standard.ms! ? fastest : standard;
+      expect(chosen).toBe(expected.variant);
     }
     // A second time nothing is measured: the answer is the one that was kept.
     expect(await tune(backend, problems)).toEqual(tuned);
