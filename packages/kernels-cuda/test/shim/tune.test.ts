@@ -32,7 +32,9 @@ describeOnShim('tuning over a driver in software', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('times every variant of a shape class once, and prefers the fastest, or the standard where that is hardly slower', { timeout: 120_000 }, async () => {
+  it('times every variant of a shape class once, and prefers the fastest, or the standard where that is hardly slower', {
+    timeout: 120_000,
+  }, async () => {
     await using backend = await softwareProvider.open();
     const tuned = await tune(backend, problems);
     expect(tuned.map(({ op }) => op)).toEqual(['linear', 'dense-attention']);
