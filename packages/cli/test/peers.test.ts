@@ -72,8 +72,9 @@ for (const peer of ['onnxruntime-web', 'onnxruntime-node'] satisfies PeerName[])
 
       it.each([
         { precision: 'float32', tolerance },
-        // Two layers of 8 bits; what is wrong differs by 4 and more.
-        { precision: 'int8', tolerance: 0.5 },
+        // Two layers of 8 bits; what is wrong differs by 4 and more. Without VNNI (AVX2) onnxruntime's sums of two products
+        // saturate at 16 bits: 1.34 there, below 0.5 elsewhere.
+        { precision: 'int8', tolerance: 2 },
       ] as const)(
         `computes a stack of encoder layers, ${graph} graph, $precision`,
         async ({ precision, tolerance }) => {
