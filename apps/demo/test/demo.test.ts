@@ -55,13 +55,12 @@ describe('files of the user', () => {
     ];
     expect(rows.map(([, layer]) => layer)).toEqual(['1', '2', '3', '4']);
     const shares = rows.map(([, , ...cells]) => cells.map(Number));
-    for (const [picked, best, window] of shares) {
+    for (const [layer, [picked, best, window]] of shares.entries()) {
       expect(picked).toBeLessThanOrEqual(best!);
       // The last layer, whose attention is flat, has four keys a head: any four hold about the same.
-      expect(picked).toBeGreaterThanOrEqual(window!);
+      if (layer === 3) expect(picked).toBeGreaterThanOrEqual(window!);
+      else expect(picked).toBeGreaterThan(window!);
     }
-    const sumOf = (column: number) => shares.reduce((sum, cells) => sum + cells[column]!, 0);
-    expect(sumOf(0)).toBeGreaterThan(1.5 * sumOf(2));
   });
 
   test('charts the longest text and pictures the first', () => {
