@@ -75,16 +75,6 @@ FLASHMLA_INLINE void scoreByTiles(const bfloat16* panel, const bfloat16* queries
   for (int64_t i = 0; i < 256; i += lanes) store(scores + i, load(scores + i) * scale);
 }
 
-/** weights [count / 2][16][2] from [count][16] */
-FLASHMLA_INLINE void pairWeights(const float* weights, int64_t count, bfloat16* pairs) {
-  for (int64_t c = 0; c < count; c += 2) {
-    const u32v even = __builtin_convertvector(narrow(load(weights + c * 16)), u32v);
-    const u32v odd = __builtin_convertvector(narrow(load(weights + c * 16 + 16)), u32v);
-    const u32v pair = even | (odd << 16);
-    memcpy(pairs + c * 16, &pair, sizeof pair);
-  }
-}
-
 /** sums [64 features][16] += values of `blocks` blocks of 16 keys · pairs; `valuesOf(block)` is where a block begins. */
 template <typename ValuesOf>
 FLASHMLA_INLINE void addValuesByTiles(ValuesOf valuesOf, int64_t blocks, const bfloat16* pairs, int64_t headDim, float* sums) {

@@ -9,8 +9,9 @@
 //           groupValues [heads of a pass][groupRows][paddedDim] float, the sum of its values
 //           groupCounts [heads of a pass][2][groupRows] float, its present keys, and the logarithm of their number
 //
-// `tiled`: products go by AMX, on packed operands in its own layout (amx-attention.hpp), values among them, and sums are
-// [headDim][16].
+// That is for float32. bfloat16 is multiplied as it is where the architecture does that, `paired`, two features or two keys in
+// 32 bits: operands are [rows / 16][headDim / 2][16] and [keyRows / 2][paddedDim] pairs, but groupValues are float; or
+// `tiled`, by AMX, in layouts of its own (amx-attention.hpp), with sums [headDim][16].
 //
 // A pass is as many heads as are packed at once and then attended to, while what was packed is still in cache (see
 // ../src/kernels/attention.ts). Sparse attention reads values where they lie, unless rows of headDim are no whole vectors.
@@ -19,7 +20,7 @@
 #pragma once
 
 #include "amx-attention.hpp"
-#include "matmul.hpp"
+#include "numbers.hpp"
 #include "transpose.hpp"
 #include "words.hpp"
 
@@ -35,6 +36,12 @@ constexpr int64_t packChunk = 64;
 constexpr int64_t valueMultiple = 16;
 /** Heads are tiled up to this. */
 constexpr int64_t maxTiledDim = 256;
+
+/** How attention multiplies; the plan chooses. */
+enum Products : int64_t { wideProducts, pairedProducts, tiledProducts };
+
+template <typename T>
+constexpr bool hasPairs = FLASHMLA_BFLOAT16_PRODUCTS != 0 && std::is_same_v<T, bfloat16>;
 
 template <typename T>
 struct AttentionArguments {
@@ -62,7 +69,7 @@ struct AttentionArguments {
   int64_t groupRows;
   /** Rows of packedKeys, a multiple of 16; 0 when keys are not packed. */
   int64_t keyRows;
-  int64_t tiled;
+  int64_t products;
   /** The first head of this pass, counted through all batch entries; packed operands begin with it. */
   int64_t firstHead;
 
@@ -85,10 +92,15 @@ struct AttentionArguments {
     words.integers(heads, queries, keys, headDim);
     scale = words.number();
     words.integers(causal, queryBatch, queryHead, queryToken, keyBatch, keyHead, keyToken);
-    words.integers(tileQueries, blockKeys, slots, residualGroup, groups, groupRows, keyRows, tiled, firstHead);
+    words.integers(tileQueries, blockKeys, slots, residualGroup, groups, groupRows, keyRows, products, firstHead);
   }
 
   int64_t paddedDim() const { return roundUp(headDim, valueMultiple); }
+  bool tiled() const { return hasTiles<T> && products == tiledProducts; }
+  bool paired() const { return hasPairs<T> && products == pairedProducts; }
+  /** Words of 32 bits that a packed key takes. */
+  int64_t keyWords() const { return products == wideProducts ? headDim : headDim / 2; }
+  int64_t valueWords() const { return products == wideProducts ? paddedDim() : paddedDim() / 2; }
 };
 
 /** One head of one batch entry: number `index` of the pass. */
@@ -123,9 +135,8 @@ struct Head {
     mask = a.keyMask ? a.keyMask + batch * a.keys : nullptr;
     keyOrder = a.keyOrder ? a.keyOrder + row * a.keys : nullptr;
     queryOrder = a.queryOrder ? a.queryOrder + row * a.queries : nullptr;
-    packedKeys = a.packedKeys + index * a.keyRows * a.headDim / (a.tiled ? 2 : 1);
-    const int64_t valueWidth = a.tiled ? a.headDim / 2 : a.paddedDim();
-    packedValues = a.packedValues ? a.packedValues + index * a.keyRows * valueWidth : nullptr;
+    packedKeys = a.packedKeys + index * a.keyRows * a.keyWords();
+    packedValues = a.packedValues ? a.packedValues + index * a.keyRows * a.valueWords() : nullptr;
     groupKeys = a.groupKeys + index * a.groupRows * a.headDim;
     groupValues = a.groupValues + index * a.groupRows * a.paddedDim();
     groupCounts = a.groupCounts + index * 2 * a.groupRows;
@@ -142,6 +153,17 @@ struct Head {
   /** Null for key −1, as keyAt has it. */
   const T* keyRow(int64_t key) const { return key < 0 ? nullptr : keys + key * a.keyToken; }
   const T* valueRow(int64_t key) const { return key < 0 ? nullptr : values + key * a.keyToken; }
+
+  // In an order by content rows lie anywhere, and no hardware foresees them.
+  void prefetchKey(int64_t key) const {
+    if (key >= 0) prefetch(keys + key * a.keyToken, a.headDim);
+  }
+  void prefetchValue(int64_t key) const {
+    if (key >= 0) prefetch(values + key * a.keyToken, a.headDim);
+  }
+  void prefetchQuery(int64_t position) const {
+    if (position < a.queries) prefetch(queries + queryAt(position) * a.queryToken, a.headDim);
+  }
 };
 
 /** to[paddedDim] = factor · row, or zeros where there is none; padded with zeros. */
@@ -157,14 +179,14 @@ FLASHMLA_INLINE void copyRow(const T* row, int64_t headDim, int64_t paddedDim, f
   for (int64_t i = roundUp(headDim, lanes); i < paddedDim; i += lanes) store(to + i, f32v{});
 }
 
-/** panel[headDim][16] = factor · rows; zeros for those that are null. */
+/** panel[headDim][16] of rows; zeros for those that are null. */
 template <typename T>
-inline void packPanel(const T* const (&rows)[tileLanes], int64_t headDim, float factor, float* panel) {
+inline void packPanel(const T* const (&rows)[tileLanes], int64_t headDim, float* panel) {
   for (int64_t i = 0; i < headDim; i += tileLanes) {
     float block[tileLanes * tileLanes];
     const int64_t width = least<int64_t>(tileLanes, headDim - i);
     for (int row = 0; row < tileLanes; row++) {
-      copyRow(rows[row] ? rows[row] + i : nullptr, width, tileLanes, factor, block + row * tileLanes);
+      copyRow(rows[row] ? rows[row] + i : nullptr, width, tileLanes, 1, block + row * tileLanes);
     }
     if (width == tileLanes) {
       transpose16(block, tileLanes, panel + i * tileLanes, tileLanes);
@@ -176,8 +198,26 @@ inline void packPanel(const T* const (&rows)[tileLanes], int64_t headDim, float 
   }
 }
 
-/** A packed operand that AMX reads. */
-FLASHMLA_INLINE bfloat16* tilesOf(float* packed) { return reinterpret_cast<bfloat16*>(packed); }
+/** The same in pairs of features, [headDim / 2][16]: 32 bits of a row lie as they lay, whatever they mean. */
+inline void pairPanel(const bfloat16* const (&rows)[tileLanes], int64_t headDim, float* panel) {
+  const float* words[tileLanes];
+  for (int row = 0; row < tileLanes; row++) words[row] = reinterpret_cast<const float*>(rows[row]);
+  packPanel(words, headDim / 2, panel);
+}
+
+/** [headDim] pairs of two rows, null where there is none; headDim is a multiple of 16. */
+FLASHMLA_INLINE void pairRows(const bfloat16* even, const bfloat16* odd, int64_t headDim, float* pairs) {
+  for (int64_t i = 0; i < headDim; i += lanes) {
+    const u16v low = even ? loadVector<u16v>(even + i) : u16v{};
+    const u16v high = odd ? loadVector<u16v>(odd + i) : u16v{};
+    const u32v pair = __builtin_convertvector(low, u32v) | (__builtin_convertvector(high, u32v) << 16);
+    memcpy(pairs + i, &pair, sizeof pair);
+  }
+}
+
+/** A packed operand of bfloat16. */
+FLASHMLA_INLINE const uint32_t* pairsOf(const float* packed) { return reinterpret_cast<const uint32_t*>(packed); }
+FLASHMLA_INLINE bfloat16* narrowOf(float* packed) { return reinterpret_cast<bfloat16*>(packed); }
 
 /** Packs the keys of packChunk positions of the key order, and their values; a task a chunk of a head. */
 template <typename T>
@@ -186,24 +226,35 @@ void packKeys(const double* arguments, int64_t task, char*) {
   const int64_t chunks = ceilDivide(a.keyRows, packChunk);
   const Head<T> head(a, task / chunks);
   const int64_t start = task % chunks * packChunk;
-  for (int64_t first = start; first < least(start + packChunk, a.keyRows); first += tileLanes) {
+  const int64_t end = least(start + packChunk, a.keyRows);
+  for (int64_t first = start; first < end; first += tileLanes) {
     const T* keys[tileLanes];
     const T* values[tileLanes];
     for (int64_t i = 0; i < tileLanes; i++) {
       const int64_t key = head.keyAt(first + i);
       keys[i] = head.keyRow(key);
       values[i] = head.valueRow(key);
+      if (first + tileLanes < end) head.prefetchKey(head.keyAt(first + tileLanes + i));
     }
     if constexpr (hasTiles<T>) {
-      if (a.tiled) {
+      if (a.tiled()) {
         for (int64_t i = 0; i < tileLanes; i++) {
-          packKeyByTiles(keys[i], a.headDim, first + i, tilesOf(head.packedKeys));
-          packValueByTiles(values[i], a.headDim, first + i, tilesOf(head.packedValues));
+          packKeyByTiles(keys[i], a.headDim, first + i, narrowOf(head.packedKeys));
+          packValueByTiles(values[i], a.headDim, first + i, narrowOf(head.packedValues));
         }
         continue;
       }
     }
-    packPanel(keys, a.headDim, 1.0f, head.packedKeys + first * a.headDim);
+    if constexpr (hasPairs<T>) {
+      if (a.paired()) {
+        pairPanel(keys, a.headDim, head.packedKeys + first * a.keyWords());
+        for (int64_t i = 0; i < tileLanes; i += 2) {
+          pairRows(values[i], values[i + 1], a.headDim, head.packedValues + (first + i) * a.valueWords());
+        }
+        continue;
+      }
+    }
+    packPanel(keys, a.headDim, head.packedKeys + first * a.headDim);
     if (!head.packedValues) continue;
     for (int64_t i = 0; i < tileLanes; i++) {
       copyRow(values[i], a.headDim, a.paddedDim(), 1.0f, head.packedValues + (first + i) * a.paddedDim());
@@ -211,12 +262,24 @@ void packKeys(const double* arguments, int64_t task, char*) {
   }
 }
 
-/** sum[0 … count) += row */
+/** sum[0 … width) += the rows, one after the other. */
 template <typename T>
-FLASHMLA_INLINE void addRow(float* sum, const T* row, int64_t count) {
+FLASHMLA_INLINE void addRows(float* sum, const T* const* rows, int64_t count, int64_t width) {
+  const auto add = [&](f32v total, auto read) {
+    for (int64_t r = 0; r < count; r++) total += read(rows[r]);
+    return total;
+  };
   eachVector(
-      count, [&](int64_t i) { store(sum + i, load(sum + i) + load(row + i)); },
-      [&](int64_t i, int64_t left) { storePart(sum + i, loadPart(sum + i, left) + loadPart(row + i, left), left); });
+      width, [&](int64_t i) { store(sum + i, add(load(sum + i), [&](const T* row) { return load(row + i); })); },
+      [&](int64_t i, int64_t left) {
+        storePart(sum + i, add(loadPart(sum + i, left), [&](const T* row) { return loadPart(row + i, left); }), left);
+      });
+}
+
+/** sum[0 … width) += row */
+template <typename T>
+FLASHMLA_INLINE void addRow(float* sum, const T* row, int64_t width) {
+  addRows(sum, &row, 1, width);
 }
 
 /** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float, paddedDim float */
@@ -227,23 +290,36 @@ void packGroups(const double* arguments, int64_t task, char* scratch) {
   const int64_t group = task % a.groupRows;
   Scratch memory(scratch);
   float* keySum = memory.take<float>(a.headDim);
-  float* valueSum = a.tiled ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
+  float* valueSum = a.tiled() ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
   memset(keySum, 0, static_cast<size_t>(a.headDim) * sizeof(float));
   memset(valueSum, 0, static_cast<size_t>(a.paddedDim()) * sizeof(float));
+  constexpr int64_t together = 16;
   int64_t count = 0;
-  for (int64_t position = group * a.residualGroup; position < least((group + 1) * a.residualGroup, a.keys); position++) {
-    const int64_t key = head.keyAt(position);
-    if (key < 0) continue;
-    count++;
-    addRow(keySum, head.keyRow(key), a.headDim);
-    addRow(valueSum, head.valueRow(key), a.headDim);
+  const int64_t end = least((group + 1) * a.residualGroup, a.keys);
+  for (int64_t start = group * a.residualGroup; start < end; start += together) {
+    const T* keys[together];
+    const T* values[together];
+    int64_t present = 0;
+    for (int64_t position = start; position < least(start + together, end); position++) {
+      const int64_t key = head.keyAt(position);
+      if (key < 0) continue;
+      keys[present] = head.keyRow(key);
+      values[present++] = head.valueRow(key);
+      if (position + together >= end) continue;
+      const int64_t next = head.keyAt(position + together);
+      head.prefetchKey(next);
+      head.prefetchValue(next);
+    }
+    addRows(keySum, keys, present, a.headDim);
+    addRows(valueSum, values, present, a.headDim);
+    count += present;
   }
   head.groupCounts[group] = static_cast<float>(count);
   head.groupCounts[a.groupRows + group] = log(splat(static_cast<float>(count)))[0];
   const float inverse = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
   if constexpr (hasTiles<T>) {
-    if (a.tiled) {
-      for (int64_t i = 0; i < a.headDim; i++) assign(tilesOf(head.groupKeys) + group * a.headDim + i, keySum[i] * inverse);
+    if (a.tiled()) {
+      for (int64_t i = 0; i < a.headDim; i++) assign(narrowOf(head.groupKeys) + group * a.headDim + i, keySum[i] * inverse);
       // Most of a group's sum is taken away again where most of it is selected: 8 bits of it are too few, 16 are not.
       bfloat16* narrowed = reinterpret_cast<bfloat16*>(keySum);
       for (int part = 0; part < 2; part++) {
@@ -251,14 +327,33 @@ void packGroups(const double* arguments, int64_t task, char* scratch) {
           assign(narrowed + i, valueSum[i]);
           valueSum[i] -= widen(narrowed[i]);
         }
-        packValueByTiles(narrowed, a.headDim, group, tilesOf(head.groupValues) + part * a.groupRows * a.headDim);
+        packValueByTiles(narrowed, a.headDim, group, narrowOf(head.groupValues) + part * a.groupRows * a.headDim);
       }
       return;
     }
   }
-  float* panel = head.groupKeys + group / tileLanes * tileLanes * a.headDim;
-  for (int64_t i = 0; i < a.headDim; i++) panel[i * tileLanes + group % tileLanes] = inverse * keySum[i];
+  float* panel = head.groupKeys + group / tileLanes * tileLanes * a.keyWords();
+  for (int64_t i = 0; i < a.headDim; i++) {
+    const float mean = inverse * keySum[i];
+    if (a.paired()) {
+      assign(narrowOf(panel) + (i / 2 * tileLanes + group % tileLanes) * 2 + i % 2, mean);
+    } else {
+      panel[i * tileLanes + group % tileLanes] = mean;
+    }
+  }
 }
+
+#if FLASHMLA_BFLOAT16_PRODUCTS
+/** weights [count / 2][16][2] from [count][16] */
+FLASHMLA_INLINE void pairWeights(const float* weights, int64_t count, bfloat16* pairs) {
+  for (int64_t c = 0; c < count; c += 2) {
+    const u32v even = __builtin_convertvector(narrow(load(weights + c * 16)), u32v);
+    const u32v odd = __builtin_convertvector(narrow(load(weights + c * 16 + 16)), u32v);
+    const u32v pair = even | (odd << 16);
+    memcpy(pairs + c * 16, &pair, sizeof pair);
+  }
+}
+#endif
 
 /** S[column][16]: what is done to a column is done to its vectors. */
 template <typename Body>
@@ -272,8 +367,13 @@ FLASHMLA_INLINE void fillColumn(float* column, float value) {
 FLASHMLA_INLINE void scaleColumn(float* column, float factor, float term) {
   eachColumnVector([&](int i) { store(column + i, load(column + i) * factor + term); });
 }
-FLASHMLA_INLINE void subtractColumn(float* column, const float* other) {
-  eachColumnVector([&](int i) { store(column + i, load(column + i) - load(other + i)); });
+/** column −= the sum of `count` columns */
+FLASHMLA_INLINE void subtractColumns(float* column, const float* others, int64_t count) {
+  eachColumnVector([&](int i) {
+    f32v sum = load(others + i);
+    for (int64_t c = 1; c < count; c++) sum += load(others + c * tileLanes + i);
+    store(column + i, load(column + i) - sum);
+  });
 }
 
 /** To bfloat16. */
@@ -289,7 +389,7 @@ struct QueryTile {
   const Head<T>& head;
   /** Positions [start, end) of the query order. */
   int64_t start, end;
-  /** [headDim][16], scaled. */
+  /** [headDim][16], or as products want them. */
   float* queries;
   /** [16][paddedDim] */
   float* sums;
@@ -314,42 +414,61 @@ struct QueryTile {
       rows[lane] = start + lane < end ? head.queries + head.queryAt(start + lane) * a.queryToken : nullptr;
     }
     if constexpr (hasTiles<T>) {
-      if (a.tiled) {
-        for (int64_t lane = 0; lane < tileLanes; lane++) packQueryByTiles(rows[lane], a.headDim, lane, tilesOf(queries));
+      if (a.tiled()) {
+        for (int64_t lane = 0; lane < tileLanes; lane++) packQueryByTiles(rows[lane], a.headDim, lane, narrowOf(queries));
       }
     }
-    if (!a.tiled) packPanel(rows, a.headDim, a.scale, queries);
+    if constexpr (hasPairs<T>) {
+      if (a.paired()) pairPanel(rows, a.headDim, queries);
+    }
+    if (a.products == wideProducts) packPanel(rows, a.headDim, queries);
     memset(sums, 0, static_cast<size_t>(tileLanes * a.paddedDim()) * sizeof(float));
     fillColumn(maxima, -infinity);
     fillColumn(denominators, 0);
   }
 
-  /** scores [panels · 16][16] = keys in panels · queries */
+  /** scores [panels · 16][16] = scale · keys in panels · queries */
   void score(const float* panels, int64_t count, float* scores) const {
     const int64_t headDim = head.a.headDim;
     for (int64_t panel = 0; panel < count; panel++) {
 #if defined(__AMX_TILE__)
-      if (hasTiles<T> && head.a.tiled) {
+      if (hasTiles<T> && head.a.tiled()) {
         const bfloat16* keys = reinterpret_cast<const bfloat16*>(panels) + panel * tileLanes * headDim;
-        scoreByTiles(keys, tilesOf(queries), headDim, head.a.scale, scores + panel * tileLanes * tileLanes);
+        scoreByTiles(keys, narrowOf(queries), headDim, head.a.scale, scores + panel * tileLanes * tileLanes);
         continue;
       }
 #endif
-      const float* keys = panels + panel * tileLanes * headDim;
+      const float* keys = panels + panel * tileLanes * head.a.keyWords();
       float* to = scores + panel * tileLanes * tileLanes;
-      constexpr int keyRows = lanes == 16 ? 16 : lanes == 8 ? 4 : 6;
-      eachTile<keyRows>(tileLanes, [&](int64_t row, auto tile) {
-        constexpr int height = decltype(tile)::of;
-        f32v sum[height][columnVectors] = {};
-        multiply(DepthMajor<tileLanes>{keys + row}, Panel<tileLanes>{queries}, headDim, sum);
-        memcpy(to + row * tileLanes, sum, sizeof sum);
-      });
+#if FLASHMLA_BFLOAT16_PRODUCTS
+      if (head.a.paired()) {
+        scorePanel<Bfloat16>(pairsOf(keys), pairsOf(queries), headDim / 2, to);
+        continue;
+      }
+#endif
+      scorePanel<Float32>(keys, queries, headDim, to);
     }
   }
 
+  /** scores [16][16] = scale · keys [depth][16] · queries [depth][16] */
+  template <typename Numbers>
+  void scorePanel(const typename Numbers::Unit* keys, const typename Numbers::Unit* queries, int64_t depth, float* scores) const {
+    using Unit = typename Numbers::Unit;
+    constexpr int keyRows = lanes == 16 ? 16 : lanes == 8 ? 4 : 6;
+    eachTile<keyRows>(tileLanes, [&](int64_t row, auto tile) {
+      constexpr int height = decltype(tile)::of;
+      f32v sum[height][columnVectors] = {};
+      multiply<Numbers>(DepthMajor<tileLanes, Unit>{keys + row}, Panel<tileLanes, Unit>{queries}, depth, sum);
+#pragma GCC unroll 16
+      for (int r = 0; r < height; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < columnVectors; v++) store(scores + (row + r) * tileLanes + v * lanes, head.a.scale * sum[r][v]);
+    });
+  }
+
   /** sums += weights [count][16]ᵀ · value rows; `valuesAt` gives them from a column on. */
-  template <typename ValuesAt>
-  void addValues(const float* weights, ValuesAt valuesAt, int64_t count) const {
+  template <typename Numbers = Float32, typename ValuesAt>
+  void addValues(const typename Numbers::Unit* weights, ValuesAt valuesAt, int64_t count) const {
     const int64_t paddedDim = head.a.paddedDim();
     constexpr int height = lanes == 8 ? 4 : 6;
     constexpr int width = lanes == 16 ? 4 : lanes == 8 ? 2 : 4;
@@ -361,12 +480,21 @@ struct QueryTile {
           f32v sum[high][wide];
           float* to = sums + row * paddedDim + column;
           for (int r = 0; r < high; r++) memcpy(sum[r], to + r * paddedDim, sizeof sum[r]);
-          multiply(DepthMajor<tileLanes>{weights + row}, valuesAt(column), count, sum);
+          multiply<Numbers>(DepthMajor<tileLanes, typename Numbers::Unit>{weights + row}, valuesAt(column), count, sum);
           for (int r = 0; r < high; r++) memcpy(to + r * paddedDim, sum[r], sizeof sum[r]);
         });
       });
     }
   }
+
+#if FLASHMLA_BFLOAT16_PRODUCTS
+  /** The same in pairs: `valuesAt` gives pairs of rows. `pairs` is memory for as many weights, an even number. */
+  template <typename ValuesAt>
+  void addPairs(const float* weights, ValuesAt valuesAt, int64_t count, bfloat16* pairs) const {
+    pairWeights(weights, count, pairs);
+    addValues<Bfloat16>(reinterpret_cast<const uint32_t*>(pairs), valuesAt, count / 2);
+  }
+#endif
 
 #if defined(__AMX_TILE__)
   /** The same by AMX, for whole blocks of 16 keys. `pairs` is memory for as many weights. */
@@ -439,7 +567,7 @@ struct QueryTile {
   void write() const {
     const AttentionArguments<T>& a = head.a;
     float logSums[tileLanes];
-    if (hasTiles<T> && a.tiled) transposeSums();
+    if (hasTiles<T> && a.tiled()) transposeSums();
     eachColumnVector([&](int i) { store(logSums + i, load(maxima + i) + log(load(denominators + i))); });
     for (int64_t lane = 0; lane < end - start; lane++) {
       const int64_t query = head.queryAt(start + lane);

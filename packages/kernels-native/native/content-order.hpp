@@ -17,7 +17,25 @@ inline void deal(int32_t* tokens, int32_t* keys, int32_t* right, int64_t count, 
   int64_t ties = half - countBelow(keys, count, bound);
   int64_t left = 0;
   int64_t others = 0;
-  for (int64_t i = 0; i < count; i++) {
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + lanes <= count; i += lanes) {
+    const __m512i dealt = _mm512_loadu_si512(tokens + i);
+    const i32v key = loadVector<i32v>(keys + i);
+    // Of the equal ones as many as there are ties left, the first ones.
+    const uint32_t equal = maskBits(key == bound);
+    const uint32_t tied = _pdep_u32(static_cast<uint32_t>((1ull << least<int64_t>(ties, lanes)) - 1), equal);
+    const uint32_t goLeft = maskBits(key < bound) | tied;
+    const int64_t taken = __builtin_popcount(goLeft);
+    ties -= __builtin_popcount(tied);
+    // Whole vectors are written, of which the front counts: what lies behind it was read already, or comes next.
+    _mm512_storeu_si512(tokens + left, _mm512_maskz_compress_epi32(static_cast<__mmask16>(goLeft), dealt));
+    _mm512_storeu_si512(right + others, _mm512_maskz_compress_epi32(static_cast<__mmask16>(~goLeft), dealt));
+    left += taken;
+    others += lanes - taken;
+  }
+#endif
+  for (; i < count; i++) {
     const int32_t token = tokens[i];
     const bool tie = (keys[i] == bound) & (ties > 0);
     ties -= tie;
@@ -31,13 +49,37 @@ inline void deal(int32_t* tokens, int32_t* keys, int32_t* right, int64_t count, 
   memcpy(tokens + left, right, static_cast<size_t>(others) * sizeof(int32_t));
 }
 
+/** Sums of x and x², of the even and of the odd tokens first: one addition does not wait for the one before. */
+struct Moments {
+  f32v sum, square;
+
+  template <typename Read>
+  FLASHMLA_INLINE Moments(const int32_t* tokens, int64_t count, Read read) {
+    f32v sums[2] = {};
+    f32v squares[2] = {};
+    const auto add = [&](int64_t t, int side) {
+      const f32v x = read(tokens[t]);
+      sums[side] += x;
+      squares[side] += x * x;
+    };
+    int64_t t = 0;
+    for (; t + 2 <= count; t += 2) {
+      add(t, 0);
+      add(t + 1, 1);
+    }
+    if (t < count) add(t, 0);
+    sum = sums[0] + sums[1];
+    square = squares[0] + squares[1];
+  }
+};
+
 /** Dimension of the largest variance, the first of equals. Moments are taken about the first point, against cancellation. */
 inline int64_t widest(const float* points, int64_t rank, const int32_t* tokens, int64_t count) {
   const float* origin = points + tokens[0] * rank;
   int64_t best = 0;
   float largest = -infinity;
-  const auto consider = [&](int64_t first, f32v sum, f32v square, int64_t width) {
-    const f32v moment = square - sum / static_cast<float>(count) * sum;
+  const auto consider = [&](int64_t first, const Moments& of, int64_t width) {
+    const f32v moment = of.square - of.sum / static_cast<float>(count) * of.sum;
     for (int64_t i = 0; i < width; i++) {
       if (moment[i] > largest) {
         largest = moment[i];
@@ -49,25 +91,13 @@ inline int64_t widest(const float* points, int64_t rank, const int32_t* tokens, 
       rank,
       [&](int64_t i) {
         const f32v o = load(origin + i);
-        f32v sum = {};
-        f32v square = {};
-        for (int64_t t = 0; t < count; t++) {
-          const f32v x = load(points + tokens[t] * rank + i) - o;
-          sum += x;
-          square += x * x;
-        }
-        consider(i, sum, square, lanes);
+        const Moments moments(tokens, count, [&](int64_t token) { return load(points + token * rank + i) - o; });
+        consider(i, moments, lanes);
       },
       [&](int64_t i, int64_t left) {
         const f32v o = loadPart(origin + i, left);
-        f32v sum = {};
-        f32v square = {};
-        for (int64_t t = 0; t < count; t++) {
-          const f32v x = loadPart(points + tokens[t] * rank + i, left) - o;
-          sum += x;
-          square += x * x;
-        }
-        consider(i, sum, square, left);
+        const Moments moments(tokens, count, [&](int64_t token) { return loadPart(points + token * rank + i, left) - o; });
+        consider(i, moments, left);
       });
   return best;
 }

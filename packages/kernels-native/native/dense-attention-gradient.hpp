@@ -136,7 +136,7 @@ inline void denseGradient(const double* arguments, int64_t task, char* scratch) 
     memset(tile.gradient, 0, static_cast<size_t>(tile.count * dim) * sizeof(float));
     const auto queriesAt = [&](int64_t row) { return RowMajor<float>{tile.queries + row * dim, dim}; };
     const auto flowingAt = [&](int64_t row) { return RowMajor<float>{tile.flowing + row * dim, dim}; };
-    const auto rowsOf = [&](const float* rows) { return [=](int64_t column) { return Strided{rows + column, dim}; }; };
+    const auto rowsOf = [&](const float* rows) { return [=](int64_t column) { return Strided<>{rows + column, dim}; }; };
     for (int64_t first = 0; first < segment.rows; first += gradientKeys) {
       // Counted from the first key of the tile.
       const int64_t firstLimit = a.causal ? tile.first + a.keys - a.queries - segment.first - first : gradientKeys;

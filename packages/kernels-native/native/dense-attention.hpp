@@ -30,7 +30,7 @@ void rescale(const QueryTile<T>& tile, const float* raised) {
   for (float factor : factors) changed |= factor != 1;
   if (!changed) return;
   const int64_t paddedDim = tile.head.a.paddedDim();
-  if (hasTiles<T> && tile.head.a.tiled) {
+  if (tile.head.a.tiled()) {
     for (int64_t i = 0; i < paddedDim; i++) {
       eachColumnVector([&](int v) {
         float* sum = tile.sums + i * tileLanes + v;
@@ -51,7 +51,7 @@ FLASHMLA_INLINE void attendToChunk(const QueryTile<T>& tile, int64_t first, int6
                                    [[maybe_unused]] bfloat16* pairs) {
   const Head<T>& head = tile.head;
   const AttentionArguments<T>& a = head.a;
-  tile.score(head.packedKeys + first * a.headDim / (a.tiled ? 2 : 1), ceilDivide(count, tileLanes), scores);
+  tile.score(head.packedKeys + first * a.keyWords(), ceilDivide(count, tileLanes), scores);
   // Where all are there, nothing has to be looked at singly.
   if (a.causal || head.mask || first + count > a.keys) {
     int32_t limits[tileLanes];
@@ -73,18 +73,24 @@ FLASHMLA_INLINE void attendToChunk(const QueryTile<T>& tile, int64_t first, int6
   QueryTile<T>::settle(raised);
   tile.exponentiate(scores, count, raised);
 #if defined(__AMX_TILE__)
-  if (a.tiled) {
-    const bfloat16* packed = tilesOf(head.packedValues) + first * a.headDim;
+  if (a.tiled()) {
+    const bfloat16* packed = narrowOf(head.packedValues) + first * a.headDim;
     return tile.addTiles(scores, [&](int64_t block) { return packed + block * amxKeys * a.headDim; }, count / amxKeys, pairs);
   }
 #endif
-  const float* values = head.packedValues + first * a.paddedDim();
-  tile.addValues(scores, [&](int64_t column) { return Strided{values + column, a.paddedDim()}; }, count);
+  const float* values = head.packedValues + first * a.valueWords();
+#if FLASHMLA_BFLOAT16_PRODUCTS
+  if (a.paired()) {
+    const auto pairsAt = [&](int64_t column) { return Strided<uint32_t>{pairsOf(values) + column, a.paddedDim()}; };
+    return tile.addPairs(scores, pairsAt, count, pairs);
+  }
+#endif
+  tile.addValues(scores, [&](int64_t column) { return Strided<>{values + column, a.paddedDim()}; }, count);
 }
 
 /**
  * A task is tileQueries queries of a head, denseTiles tiles at most.
- * scratch: denseTiles × float 16 × headDim, 16 × paddedDim, 2 × 16; denseChunk × 16 scores; denseChunk × 16 bfloat16 where tiled
+ * scratch: denseTiles × float 16 × headDim, 16 × paddedDim, 2 × 16; denseChunk × 16 scores; denseChunk × 16 bfloat16 unless wide
  */
 template <typename T>
 void denseAttention(const double* arguments, int64_t task, char* scratch) {
@@ -95,16 +101,16 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
   const auto take = [&] { return QueryTile<T>::take(head, memory); };
   QueryTile<T> tiles[denseTiles] = {take(), take(), take(), take()};
   float* scores = memory.take<float>(denseChunk * tileLanes);
-  bfloat16* pairs = memory.take<bfloat16>(a.tiled ? denseChunk * tileLanes : 0);
+  bfloat16* pairs = memory.take<bfloat16>(a.products == wideProducts ? 0 : denseChunk * tileLanes);
 #if defined(__AMX_TILE__)
-  if (a.tiled) configureAttentionTiles();
+  if (a.tiled()) configureAttentionTiles();
 #endif
   const int64_t start = task % tasks * a.tileQueries;
   const int64_t end = least(start + a.tileQueries, a.queries);
   const int64_t count = ceilDivide(end - start, tileLanes);
   for (int64_t t = 0; t < count; t++) tiles[t].begin(start + t * tileLanes, least(start + (t + 1) * tileLanes, end));
   // Rows of packed keys are a multiple of 16: those past the end are absent.
-  const int64_t keys = a.tiled ? a.keyRows : a.keys;
+  const int64_t keys = a.products == wideProducts ? a.keys : a.keyRows;
   for (int64_t first = 0; first < keys; first += denseChunk) {
     for (int64_t t = 0; t < count; t++) {
       if (a.causal && first > tiles[t].end - 1 + a.keys - a.queries) continue;
@@ -112,7 +118,7 @@ void denseAttention(const double* arguments, int64_t task, char* scratch) {
     }
   }
 #if defined(__AMX_TILE__)
-  if (a.tiled) _tile_release();
+  if (a.tiled()) _tile_release();
 #endif
   for (int64_t t = 0; t < count; t++) tiles[t].write();
 }

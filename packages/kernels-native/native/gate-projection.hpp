@@ -13,7 +13,7 @@ constexpr int64_t projectionTokens = 256;
 /**
  * A task is projectionTokens tokens of a head. words: input, map, output, heads, tokens, features, rank, then strides of
  * batch, head and token in elements
- * scratch, float: the map in panels, features × roundUp(rank, tileColumns); projectionTokens × features
+ * scratch, float: the map in panels, features × roundUp(rank, tileColumns); tileRows × features
  */
 template <typename T>
 void gateProjection(const double* arguments, int64_t task, char* scratch) {
@@ -31,15 +31,15 @@ void gateProjection(const double* arguments, int64_t task, char* scratch) {
   const int64_t chunks = ceilDivide(tokens, projectionTokens);
   const int64_t batchHead = task / chunks;
   const int64_t head = batchHead % heads;
-  const int64_t first = task % chunks * projectionTokens;
-  const int64_t count = least(projectionTokens, tokens - first);
-  const T* rows = input + batchHead / heads * batchStride + head * headStride + first * tokenStride;
+  const int64_t start = task % chunks * projectionTokens;
+  const int64_t count = least(projectionTokens, tokens - start);
+  const T* rows = input + batchHead / heads * batchStride + head * headStride + start * tokenStride;
   const float* ofHead = map + head * features * rank;
-  float* out = output + (batchHead * tokens + first) * rank;
+  float* out = output + (batchHead * tokens + start) * rank;
 
   Scratch memory(scratch);
   float* panels = memory.take<float>(features * roundUp(rank, tileColumns));
-  float* widened = memory.take<float>(projectionTokens * features);
+  float* widened = memory.take<float>(tileRows * features);
   for (int64_t column = 0; column < rank; column += tileColumns) {
     const int64_t width = least<int64_t>(tileColumns, rank - column);
     for (int64_t i = 0; i < features; i++) {
@@ -48,34 +48,37 @@ void gateProjection(const double* arguments, int64_t task, char* scratch) {
       memcpy(to, ofHead + i * rank + column, static_cast<size_t>(width) * sizeof(float));
     }
   }
-  for (int64_t token = 0; token < count; token++) {
-    const T* from = rows + token * tokenStride;
-    float* to = widened + token * features;
-    eachVector(
-        features, [&](int64_t i) { store(to + i, load(from + i)); },
-        [&](int64_t i, int64_t left) { storePart(to + i, loadPart(from + i, left), left); });
-  }
-  for (int64_t column = 0; column < rank; column += tileColumns) {
-    const int64_t width = least<int64_t>(tileColumns, rank - column);
-    const auto project = [&](auto vectors) {
-      eachTile<tileRows>(count, [&](int64_t token, auto tile) {
-        constexpr int height = decltype(tile)::of;
-        f32v sum[height][decltype(vectors)::of] = {};
-        multiply(RowMajor<float>{widened + token * features, features}, Panel<tileColumns>{panels + column * features},
-                 features, sum);
-        for (int r = 0; r < height; r++) {
-          float* to = out + (token + r) * rank + column;
-          eachVector(
-              width, [&](int64_t i) { store(to + i, sum[r][i / lanes]); },
-              [&](int64_t i, int64_t left) { storePart(to + i, sum[r][i / lanes], left); });
-        }
-      });
-    };
-    // Real heads take 8 dimensions: half of a tile would be multiplied for nothing.
-    if (width <= lanes) {
-      project(Constant<1>{});
-    } else {
-      project(Constant<tileVectors>{});
+  for (int64_t first = 0; first < count; first += tileRows) {
+    const int64_t here = least<int64_t>(tileRows, count - first);
+    for (int64_t token = 0; token < here; token++) {
+      const T* from = rows + (first + token) * tokenStride;
+      float* to = widened + token * features;
+      eachVector(
+          features, [&](int64_t i) { store(to + i, load(from + i)); },
+          [&](int64_t i, int64_t left) { storePart(to + i, loadPart(from + i, left), left); });
+    }
+    for (int64_t column = 0; column < rank; column += tileColumns) {
+      const int64_t width = least<int64_t>(tileColumns, rank - column);
+      const auto project = [&](auto vectors) {
+        eachTile<tileRows>(here, [&](int64_t token, auto tile) {
+          constexpr int height = decltype(tile)::of;
+          f32v sum[height][decltype(vectors)::of] = {};
+          multiply(RowMajor<float>{widened + token * features, features}, Panel<tileColumns>{panels + column * features},
+                   features, sum);
+          for (int r = 0; r < height; r++) {
+            float* to = out + (first + token + r) * rank + column;
+            eachVector(
+                width, [&](int64_t i) { store(to + i, sum[r][i / lanes]); },
+                [&](int64_t i, int64_t left) { storePart(to + i, sum[r][i / lanes], left); });
+          }
+        });
+      };
+      // Real heads take 8 dimensions: half of a tile would be multiplied for nothing.
+      if (width <= lanes) {
+        project(Constant<1>{});
+      } else {
+        project(Constant<tileVectors>{});
+      }
     }
   }
 }

@@ -38,10 +38,10 @@ struct RowMajor {
 };
 
 /** A with its rows side by side: `width` rows at each depth. */
-template <int width>
+template <int width, typename T = float>
 struct DepthMajor {
-  const float* base;
-  FLASHMLA_INLINE float at(int row, int64_t depth) const { return base[depth * width + row]; }
+  const T* base;
+  FLASHMLA_INLINE T at(int row, int64_t depth) const { return base[depth * width + row]; }
 };
 
 /** The same, `stride` of them. */
@@ -59,10 +59,11 @@ struct Panel {
 };
 
 /** B as rows that lie `stride` elements apart. */
+template <typename T = float>
 struct Strided {
-  const float* base;
+  const T* base;
   int64_t stride;
-  FLASHMLA_INLINE const float* row(int64_t depth) const { return base + depth * stride; }
+  FLASHMLA_INLINE const T* row(int64_t depth) const { return base + depth * stride; }
 };
 
 /** B as rows that lie anywhere; `first` is the column that the tile begins with. */

@@ -25,17 +25,22 @@ struct Points {
   /** The mean of the present points at positions [start, end), zeros where there is none; returns how many there are. */
   int64_t mean(int64_t start, int64_t end, float* out) const {
     int64_t count = 0;
-    memset(out, 0, static_cast<size_t>(rank) * sizeof(float));
-    for (int64_t position = start; position < end; position++) {
-      const int64_t token = order ? order[position] : position;
-      if (mask && !mask[token]) continue;
-      count++;
-      const float* point = points + token * rank;
-      for (int64_t i = 0; i < rank; i++) out[i] += point[i];
-    }
-    if (count > 1) {
-      for (int64_t i = 0; i < rank; i++) out[i] /= static_cast<float>(count);
-    }
+    const auto meanOf = [&](auto read) {
+      f32v sum = {};
+      count = 0;
+      for (int64_t position = start; position < end; position++) {
+        const int64_t token = order ? order[position] : position;
+        if (mask && !mask[token]) continue;
+        count++;
+        sum += read(points + token * rank);
+      }
+      return sum / static_cast<float>(most<int64_t>(count, 1));
+    };
+    eachVector(
+        rank, [&](int64_t i) { store(out + i, meanOf([&](const float* point) { return load(point + i); })); },
+        [&](int64_t i, int64_t left) {
+          storePart(out + i, meanOf([&](const float* point) { return loadPart(point + i, left); }), left);
+        });
     return count;
   }
 };

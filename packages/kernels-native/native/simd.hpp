@@ -94,8 +94,9 @@ FLASHMLA_INLINE void store(bfloat16* to, f32v v) {
 }
 
 /** Has elements fetched to cache. */
-FLASHMLA_INLINE void prefetch(const float* from, int64_t count) {
-  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(from + i);
+template <typename T>
+FLASHMLA_INLINE void prefetch(const T* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(from + i);
 }
 
 /** The first `count` < lanes elements, and zeros. */

@@ -47,9 +47,9 @@ struct GroupsLeft {
     memcpy(left, counts, static_cast<size_t>(groupRows) * sizeof(float));
     memset(touched, 0, static_cast<size_t>(groupRows));
   }
-  void name(int64_t group) const {
+  void name(int64_t group, int64_t keys) const {
     touched[group] = 1;
-    left[group] -= 1;
+    left[group] -= static_cast<float>(keys);
   }
 };
 

@@ -63,7 +63,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
       groups.begin(head.groupCounts, groupRows);
       for (int64_t g = 0; g < groupRows; g++) groupLogits[g] = groupScores[g * tileLanes + lane];
     }
-    for (int64_t i = 0; i < a.headDim; i++) query[i] = tile.queries[i * tileLanes + lane];
+    for (int64_t i = 0; i < a.headDim; i++) query[i] = a.scale * tile.queries[i * tileLanes + lane];
     int64_t columns = 0;
     for (int64_t e = 0; e < count; e++) {
       const int64_t first = entries[e] * a.blockKeys;
@@ -83,7 +83,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
     for (int64_t c = 0; c < columns && groupRows > 0; c++) {
       const int64_t g = columnGroups[c];
       if (!groups.touched[g]) groupLogits[g] *= head.groupCounts[g];
-      groups.name(g);
+      groups.name(g, 1);
       groupLogits[g] -= logits[c];
     }
     for (int64_t g = 0; g < groupRows; g += lanes) {
@@ -130,7 +130,7 @@ void sparseLists(const double* arguments, int64_t task, char* scratch) {
       });
     }
   }
-  tile.addValues(groupScores, [&](int64_t column) { return Strided{head.groupValues + column, paddedDim}; }, groupRows);
+  tile.addValues(groupScores, [&](int64_t column) { return Strided<>{head.groupValues + column, paddedDim}; }, groupRows);
   tile.write();
 }
 

@@ -63,7 +63,7 @@ struct QueryChunk {
     const int64_t width = head.g.chunkWidth;
     addProduct<true>(
         rowCount, width, head.a.headDim, [&](int64_t row) { return RowMajor<float>{rows + row * dim, dim}; },
-        [&](int64_t column) { return Strided{columns + column, width}; }, to, width);
+        [&](int64_t column) { return Strided<>{columns + column, width}; }, to, width);
   }
 
   /**
@@ -88,7 +88,7 @@ struct QueryChunk {
     const int64_t width = head.g.chunkWidth;
     addProduct<false>(
         count, dim, head.g.groupRows, [&](int64_t row) { return ColumnMajor{groupSlopes + row, width}; },
-        [&](int64_t column) { return Strided{head.keySums + column, dim}; }, gradient, dim);
+        [&](int64_t column) { return Strided<>{head.keySums + column, dim}; }, gradient, dim);
     for (int64_t i = 0; i < count; i++) {
       writeRow(gradient + i * dim, head.a.headDim, head.a.scale, head.ofQueries + head.queryAt(first + i) * head.a.queryToken);
     }
@@ -159,7 +159,7 @@ inline void sparseTileGradient(const double* arguments, int64_t task, char* scra
   }
   addProduct<true>(
       chunk.count, g.dim, columns, [&](int64_t row) { return ColumnMajor{slopes + row, width}; },
-      [&](int64_t column) { return Strided{keyRows + column, g.dim}; }, chunk.gradient, g.dim);
+      [&](int64_t column) { return Strided<>{keyRows + column, g.dim}; }, chunk.gradient, g.dim);
   chunk.finish(groupSlopes);
 }
 

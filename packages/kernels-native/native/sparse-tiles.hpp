@@ -15,9 +15,9 @@ namespace FLASHMLA_ARCHITECTURE {
  * A task is a tile of a head. With slots = the entries of a list, at most the blocks there are, and columns = slots ×
  * blockKeys rounded up to a multiple of 16,
  * scratch: float 16 × headDim, 16 × paddedDim, 2 × 16, (columns + groupRows) × 16 scores; slots + 1 int32 entries; columns
- * int32 keys, columns int32 groups; groupRows float and uint8; columns pointers, paddedDim T, and columns × paddedDim T
- * where headDim is no multiple of 16; columns × headDim float of gathered panels;
- * (columns + groupRows) × 16 bfloat16 where tiled
+ * int32 keys; groupRows float and uint8; columns pointers, paddedDim T, and columns × paddedDim T where headDim is no
+ * multiple of 16; columns × headDim float of gathered panels; unless wide (columns + groupRows) × 16 bfloat16, where paired
+ * columns / 2 pointers
  */
 template <typename T>
 void sparseTiles(const double* arguments, int64_t task, char* scratch) {
@@ -35,65 +35,79 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
   float* scores = memory.take<float>((mostColumns + groupRows) * tileLanes);
   int32_t* entries = memory.take<int32_t>(slots + 1);
   int32_t* columnKeys = memory.take<int32_t>(mostColumns);
-  int32_t* columnGroups = memory.take<int32_t>(mostColumns);
   const auto groups = GroupsLeft::take(memory, groupRows);
   const auto values = PaddedRows<T>::take(a.headDim, memory, mostColumns);
   float* gathered = memory.take<float>(inPlace ? 0 : mostColumns * a.headDim);
+  [[maybe_unused]] bfloat16* pairs = memory.take<bfloat16>(a.products == wideProducts ? 0 : (mostColumns + groupRows) * tileLanes);
+  [[maybe_unused]] const uint32_t** valuePairs = memory.take<const uint32_t*>(a.paired() ? mostColumns / 2 : 0);
 #if defined(__AMX_TILE__)
-  bfloat16* pairs = memory.take<bfloat16>(a.tiled ? (mostColumns + groupRows) * tileLanes : 0);
-  if (a.tiled) configureAttentionTiles();
+  if (a.tiled()) configureAttentionTiles();
 #endif
 
   // Which columns there are: the same for all queries of the tile.
   const int32_t* list = a.indices + (head.row * tiles + task % tiles) * a.slots;
   const int64_t count = readEntries(list, a.slots, blocks, entries);
   int64_t columns = 0;
-  const auto addColumn = [&](int64_t key, int64_t group) {
+  const auto addColumn = [&](int64_t key) {
     columnKeys[columns] = static_cast<int32_t>(key);
-    columnGroups[columns] = static_cast<int32_t>(group);
-    if (!a.tiled) {
+    if (a.products == wideProducts) {
       values.set(columns, head.valueRow(key));
-      // Rows of a list lie far apart: they are on their way while the scores are computed.
-      for (int64_t i = 0; i < a.headDim; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(values.rows[columns] + i);
+      // They are on their way while the scores are computed.
+      prefetch(values.rows[columns], a.headDim);
     }
     columns++;
   };
   if (groupRows > 0) groups.begin(head.groupCounts, groupRows);
+  // A block lies in one group.
+  const auto groupOf = [&](int64_t e) { return entries[e] * a.blockKeys / a.residualGroup; };
   for (int64_t e = 0; e < count; e++) {
-    const int64_t first = entries[e] * a.blockKeys;
-    const int64_t group = groupRows > 0 ? first / a.residualGroup : 0;
+    int64_t present = 0;
     for (int64_t i = 0; i < a.blockKeys; i++) {
-      const int64_t key = head.keyAt(first + i);
-      addColumn(key, group);
-      if (groupRows > 0 && key >= 0) groups.name(group);
+      const int64_t key = head.keyAt(entries[e] * a.blockKeys + i);
+      addColumn(key);
+      present += key >= 0;
     }
-    if (groupRows > 0) groups.touched[group] = 1;
+    if (groupRows > 0) groups.name(groupOf(e), present);
+    for (int64_t i = 0; a.paired() && i < a.blockKeys; i += 2) {
+      const float* pair = head.packedValues + (entries[e] * a.blockKeys + i) * a.valueWords();
+      valuePairs[(e * a.blockKeys + i) / 2] = pairsOf(pair);
+      prefetch(pair, a.paddedDim());
+    }
   }
-  while (columns % tileLanes != 0) addColumn(-1, 0);
+  while (columns % tileLanes != 0) addColumn(-1);
   if (!inPlace) {
     for (int64_t first = 0; first < columns; first += tileLanes) {
       const T* rows[tileLanes];
       for (int64_t i = 0; i < tileLanes; i++) rows[i] = head.keyRow(columnKeys[first + i]);
-      packPanel(rows, a.headDim, 1.0f, gathered + first * a.headDim);
+      packPanel(rows, a.headDim, gathered + first * a.headDim);
     }
   }
 
   const float* counts = head.groupCounts;
   const float* logCounts = counts + groupRows;
   float* groupScores = scores + columns * tileLanes;
+  const auto packedBlock = [&](int64_t e) {
+    return head.packedKeys + entries[e] * a.blockKeys * a.keyWords();
+  };
+  const auto prefetchBlock = [&](int64_t e) {
+    if (inPlace && !a.tiled() && e < count) prefetch(packedBlock(e), a.blockKeys * a.keyWords());
+  };
+  // Absent keys and their values are zeros: whatever is done to their scores comes to nothing.
   const auto eachNamed = [&](auto body) {
-    for (int64_t c = 0; c < columns; c++) {
-      if (columnKeys[c] >= 0) body(scores + c * tileLanes, groupScores + columnGroups[c] * tileLanes);
+    for (int64_t e = 0; e < count; e++) {
+      body(scores + e * a.blockKeys * tileLanes, groupScores + groupOf(e) * tileLanes);
     }
   };
+  prefetchBlock(0);
   const int64_t tileStart = task % tiles * a.tileQueries;
   const int64_t tileEnd = least(tileStart + a.tileQueries, a.queries);
   for (int64_t start = tileStart; start < tileEnd; start += tileLanes) {
     tile.begin(start, least(start + tileLanes, tileEnd));
+    for (int64_t lane = 0; lane < tileLanes; lane++) head.prefetchQuery(start + tileLanes + lane);
     if (inPlace) {
       for (int64_t e = 0; e < count; e++) {
-        const int64_t at = entries[e] * a.blockKeys * a.headDim / (a.tiled ? 2 : 1);
-        tile.score(head.packedKeys + at, a.blockKeys / tileLanes, scores + e * a.blockKeys * tileLanes);
+        prefetchBlock(e + 1);
+        tile.score(packedBlock(e), a.blockKeys / tileLanes, scores + e * a.blockKeys * tileLanes);
       }
     } else {
       tile.score(gathered, columns / tileLanes, scores);
@@ -104,7 +118,7 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
       for (int64_t g = 0; g < groupRows; g++) {
         if (groups.touched[g]) scaleColumn(groupScores + g * tileLanes, counts[g], 0);
       }
-      eachNamed([&](float* score, float* group) { subtractColumn(group, score); });
+      eachNamed([&](const float* block, float* group) { subtractColumns(group, block, a.blockKeys); });
       for (int64_t g = 0; g < groupRows; g++) {
         float* column = groupScores + g * tileLanes;
         const float n = groups.left[g];
@@ -135,33 +149,42 @@ void sparseTiles(const double* arguments, int64_t task, char* scratch) {
         if (groups.left[g] <= 0) continue;
         scaleColumn(groupScores + g * tileLanes, 1 / groups.left[g], 0);
         // As it will be multiplied: what is added for the group and taken away for its selected keys must be the same.
-        if (a.tiled) roundColumn(groupScores + g * tileLanes);
+        if (a.products != wideProducts) roundColumn(groupScores + g * tileLanes);
       }
-      eachNamed([&](float* score, float* group) { subtractColumn(score, group); });
+      eachNamed([&](float* block, const float* group) {
+        for (int64_t i = 0; i < a.blockKeys; i++) subtractColumns(block + i * tileLanes, group, 1);
+      });
     }
 #if defined(__AMX_TILE__)
-    if (a.tiled) {
+    if (a.tiled()) {
       const int64_t blockTiles = a.blockKeys / amxKeys;
       const int64_t keyBlocks = columns / amxKeys;
       // The groups' rows follow the keys' in S.
       const auto valuesOf = [&](int64_t block) -> const bfloat16* {
-        if (block >= keyBlocks) return tilesOf(head.groupValues) + (block - keyBlocks) * amxKeys * a.headDim;
-        return tilesOf(head.packedValues) + (entries[block / blockTiles] * blockTiles + block % blockTiles) * amxKeys * a.headDim;
+        if (block >= keyBlocks) return narrowOf(head.groupValues) + (block - keyBlocks) * amxKeys * a.headDim;
+        return narrowOf(head.packedValues) + (entries[block / blockTiles] * blockTiles + block % blockTiles) * amxKeys * a.headDim;
       };
       tile.addTiles(scores, valuesOf, (columns + groupRows) / amxKeys, pairs);
-      const bfloat16* rest = tilesOf(head.groupValues) + groupRows * a.headDim;
+      const bfloat16* rest = narrowOf(head.groupValues) + groupRows * a.headDim;
       addValuesByTiles([&](int64_t block) { return rest + block * amxKeys * a.headDim; }, groupRows / amxKeys,
                        pairs + columns * tileLanes, a.headDim, tile.sums);
       tile.write();
       continue;
     }
 #endif
-    tile.addValues(groupScores, [&](int64_t column) { return Strided{head.groupValues + column, a.paddedDim()}; }, groupRows);
+    tile.addValues(groupScores, [&](int64_t column) { return Strided<>{head.groupValues + column, a.paddedDim()}; }, groupRows);
+#if FLASHMLA_BFLOAT16_PRODUCTS
+    if (a.paired()) {
+      tile.addPairs(scores, [&](int64_t column) { return Scattered<uint32_t>{valuePairs, column}; }, columns, pairs);
+      tile.write();
+      continue;
+    }
+#endif
     tile.addValues(scores, [&](int64_t column) { return Scattered<T>{values.rows, column}; }, columns);
     tile.write();
   }
 #if defined(__AMX_TILE__)
-  if (a.tiled) _tile_release();
+  if (a.tiled()) _tile_release();
 #endif
 }
 

@@ -38,13 +38,22 @@ export interface PackedRows {
   groupRows: number;
   /** Whether values are packed beside the keys. */
   values: boolean;
-  /** Whether products go by AMX: native/amx-attention.hpp. */
-  tiled: boolean;
+  products: Products;
 }
 
-/** Whether AMX takes the heads as they are: in bfloat16, of a multiple of 32 features. */
-export const fitsTiles = (p: AttentionDimensions, { tiles }: Pick<Traits, 'tiles'>): boolean =>
-  tiles && p.dtype === 'bfloat16' && p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM;
+/**
+ * How attention multiplies: in float32; bfloat16 in pairs, as the architecture takes them; or by AMX
+ * (native/amx-attention.hpp). The numbers are those of `Products` in native/attention.hpp.
+ */
+export const products = { wide: 0, paired: 1, tiled: 2 } as const;
+export type Products = keyof typeof products;
+
+/** The narrowest that takes the heads as they are. */
+export function productsOf(p: AttentionDimensions, { tiles, bfloat16Products }: Traits): Products {
+  if (p.dtype !== 'bfloat16') return 'wide';
+  if (tiles && p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM) return 'tiled';
+  return bfloat16Products && p.headDim % TILE === 0 ? 'paired' : 'wide';
+}
 
 /**
  * Packed bytes of a pass. Its heads are packed, then attended to, before the next pass packs over them: the packed
@@ -55,9 +64,9 @@ const PASS_BYTES = 4 * 2 ** 20;
 export const paddedDim = (headDim: number): number => roundUp(headDim, TILE);
 
 /** Bytes of each packed operand of a head. */
-const packedHead = ({ headDim }: AttentionDimensions, { keyRows, groupRows, values, tiled }: PackedRows) => ({
-  packedKeys: (tiled ? 2 : 4) * keyRows * headDim,
-  packedValues: values ? (tiled ? 2 * keyRows * headDim : 4 * keyRows * paddedDim(headDim)) : 0,
+const packedHead = ({ headDim }: AttentionDimensions, { keyRows, groupRows, values, products }: PackedRows) => ({
+  packedKeys: (products === 'wide' ? 4 : 2) * keyRows * headDim,
+  packedValues: values ? (products === 'wide' ? 4 : 2) * keyRows * paddedDim(headDim) : 0,
   groupKeys: 4 * groupRows * headDim,
   groupValues: 4 * groupRows * paddedDim(headDim),
   groupCounts: 8 * groupRows,
@@ -114,7 +123,7 @@ export function argumentWords(p: AttentionDimensions, cut: Cut, rows: PackedRows
     ...[p.heads, p.queries, p.keys, p.headDim, p.scale, Number(p.causal)],
     ...[query.batch, query.head, query.token, key.batch, key.head, key.token],
     ...[cut.tileQueries, cut.blockKeys, cut.slots, cut.residualGroup, rows.groups, rows.groupRows, rows.keyRows],
-    ...[Number(rows.tiled), firstHead],
+    ...[products[rows.products], firstHead],
   ];
 }
 

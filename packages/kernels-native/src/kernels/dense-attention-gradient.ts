@@ -27,7 +27,7 @@ export const denseAttentionGradient: Kernel<DenseAttentionGradientProblem> = {
     const segments = ceilDivide(p.keys, segmentKeys);
     const partBytes = segments > 1 ? 4 * segments * p.queries * p.headDim : 0;
     const cut = { tileQueries: TILE, blockKeys: 1, slots: 0, residualGroup: 0 };
-    const rows = { keyRows: 0, groups: 0, groupRows: 0, values: false, tiled: false };
+    const rows = { keyRows: 0, groups: 0, groupRows: 0, values: false, products: 'wide' } as const;
     const steps = passes(p, partBytes, PASS_BYTES).flatMap(({ first, heads }): Step[] => {
       const words = [...gradientWords, 'parts', segments, segmentKeys, ...argumentWords(p, cut, rows, first)];
       const sums = { kernel: 'denseGradientSums', tasks: heads * ceilDivide(p.queries, TILE), arguments: words };

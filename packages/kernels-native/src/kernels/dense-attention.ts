@@ -2,7 +2,7 @@
 
 import { ceilDivide, type DenseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, piecesBytes, roundUp, suffixOf } from '../plan.ts';
-import { attentionSteps, fitsTiles, packedBuffers, paddedDim, refusesHeadDim, TILE, tilePieces } from './attention.ts';
+import { attentionSteps, packedBuffers, paddedDim, productsOf, refusesHeadDim, TILE, tilePieces } from './attention.ts';
 
 /** Keys that are attended to at a time. */
 const CHUNK = 64;
@@ -13,8 +13,8 @@ const TASKS_PER_THREAD = 4;
 export const denseAttention: Kernel<DenseAttentionProblem> = {
   refuses: refusesHeadDim,
   plan(p, traits) {
-    const tiled = fitsTiles(p, traits);
-    const rows = { keyRows: roundUp(p.keys, TILE), groups: 0, groupRows: 0, values: true, tiled };
+    const products = productsOf(p, traits);
+    const rows = { keyRows: roundUp(p.keys, TILE), groups: 0, groupRows: 0, values: true, products };
     const tiles = ceilDivide(p.queries, TILE) * p.batch * p.heads;
     const tileCount = Math.floor(tiles / (TASKS_PER_THREAD * traits.threads));
     const tileQueries = TILE * Math.max(1, Math.min(MOST_TILES, tileCount));
@@ -27,7 +27,7 @@ export const denseAttention: Kernel<DenseAttentionProblem> = {
       buffers: packedBuffers(p, rows),
       threadBytes: piecesBytes(
         ...Array.from({ length: MOST_TILES }, () => tilePieces(p)).flat(),
-        ...[4 * CHUNK * TILE, tiled ? 2 * CHUNK * TILE : 0],
+        ...[4 * CHUNK * TILE, products === 'wide' ? 0 : 2 * CHUNK * TILE],
       ),
       usefulMultiplyAdds: pairs * 2 * p.headDim,
       issuedMultiplyAdds: issuedPairs * (p.headDim + paddedDim(p.headDim)),

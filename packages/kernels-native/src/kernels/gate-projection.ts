@@ -2,7 +2,7 @@
 
 import { ceilDivide, type GateProjectionProblem, headsStrides } from '@flashmla/tensor';
 import { type Kernel, piecesBytes, roundUp, suffixOf } from '../plan.ts';
-import { tileColumns } from './tile.ts';
+import { tileColumns, tileRows } from './tile.ts';
 
 const TOKENS = 256;
 
@@ -24,7 +24,7 @@ export const gateProjection: Kernel<GateProjectionProblem> = {
         },
       ],
       buffers: {},
-      threadBytes: piecesBytes(4 * features * paddedRank, 4 * TOKENS * features),
+      threadBytes: piecesBytes(4 * features * paddedRank, 4 * tileRows(traits) * features),
       usefulMultiplyAdds: batch * heads * tokens * features * rank,
       issuedMultiplyAdds: batch * heads * tokens * features * paddedRank,
     };

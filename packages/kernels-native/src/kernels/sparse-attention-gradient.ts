@@ -38,7 +38,7 @@ export const sparseAttentionGradient: Kernel<SparseAttentionGradientProblem> = {
     };
     const headBytes = Object.values(headBuffers).reduce((sum, bytes) => sum + bytes, 0);
     const all = passes(p, headBytes);
-    const noneForward = { keyRows: 0, groups: 0, groupRows: 0, values: false, tiled: false };
+    const noneForward = { keyRows: 0, groups: 0, groupRows: 0, values: false, products: 'wide' } as const;
     const steps = all.flatMap(({ first, heads }): Step[] => {
       const words = [
         ...gradientWords,

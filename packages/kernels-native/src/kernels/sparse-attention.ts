@@ -5,9 +5,9 @@ import { ceilDivide, type SparseAttentionProblem } from '@flashmla/tensor';
 import { type Kernel, piecesBytes, roundUp, suffixOf } from '../plan.ts';
 import {
   attentionSteps,
-  fitsTiles,
   packedBuffers,
   paddedDim,
+  productsOf,
   refusesHeadDim,
   rowPieces,
   TILE,
@@ -21,8 +21,10 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
     const inPlace = !lists && p.blockKeys % TILE === 0;
     const groups = p.residualGroup > 0 ? ceilDivide(p.keys, p.residualGroup) : 0;
     const groupRows = roundUp(groups, TILE);
-    const tiled = inPlace && fitsTiles(p, traits);
-    const rows = { keyRows: inPlace ? roundUp(p.keys, p.blockKeys) : 0, groups, groupRows, values: tiled, tiled };
+    const products = inPlace ? productsOf(p, traits) : 'wide';
+    const narrow = products !== 'wide';
+    const keyRows = inPlace ? roundUp(p.keys, p.blockKeys) : 0;
+    const rows = { keyRows, groups, groupRows, values: narrow, products };
     const blocks = ceilDivide(p.keys, p.blockKeys);
     const slots = Math.min(p.slots, blocks);
     const columns = roundUp(slots * p.blockKeys, TILE);
@@ -32,7 +34,7 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
       ? queries
       : Math.floor(queries / tileQueries) * lanesOf(tileQueries) + lanesOf(queries % tileQueries);
     const width = p.headDim + paddedDim(p.headDim);
-    const common = [4 * (slots + 1), 4 * columns, 4 * columns, 4 * groupRows, groupRows];
+    const columnPieces = [4 * (slots + 1), 4 * columns, ...(lists ? [4 * columns] : [])];
     return {
       steps: attentionSteps(p, p, rows, {
         kernel: lists ? 'sparseLists' : 'sparseTiles',
@@ -45,10 +47,11 @@ export const sparseAttention: Kernel<SparseAttentionProblem> = {
         ...(lists
           ? [4 * groupRows * TILE, 4 * paddedDim(p.headDim), 4 * columns, 4 * groupRows]
           : [4 * (columns + groupRows) * TILE]),
-        ...common,
+        ...[...columnPieces, 4 * groupRows, groupRows],
         ...rowPieces(p, columns),
         ...(lists || inPlace ? [] : [4 * columns * p.headDim]),
-        ...(tiled ? [2 * (columns + groupRows) * TILE] : []),
+        ...(narrow ? [2 * (columns + groupRows) * TILE] : []),
+        ...(products === 'paired' ? [4 * columns] : []),
       ),
       usefulMultiplyAdds:
         p.batch * p.heads * queries * (Math.min(p.keys, slots * p.blockKeys) + groups) * 2 * p.headDim,
