@@ -29,6 +29,7 @@ export const builds: readonly Build[] = [
 
 declare module 'vitest' {
   interface ProvidedContext {
-    build: Build;
+    /** The name of the only one that is to run; default: all run. */
+    build: string | undefined;
   }
 }

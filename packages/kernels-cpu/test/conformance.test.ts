@@ -1,17 +1,21 @@
-// Every op and case of the conformance suite, on the WASM build that vitest.config.ts gives.
+// Every op and case of the conformance suite, on every WASM build.
 
 import { testConformance, testFixtures } from '@flashmla/conformance/vitest';
 import { trainingOpNames } from '@flashmla/tensor';
 import { expect, inject, test } from 'vitest';
 import { provider } from '../dist/index.js';
-import type {} from './builds.ts';
+import { builds } from './builds.ts';
 
-const { name, options, features } = inject('build');
+const only = inject('build');
+const chosen = builds.filter(({ name }) => only === undefined || name === only);
 
-test(`${name}: this is what runs`, async () => {
-  await using backend = await provider.open(options);
-  expect(backend.device.features).toEqual(features);
-  expect(backend.rows).toBeTypeOf('function');
-});
-testConformance(name, () => provider.open(options), { requires: trainingOpNames });
-testFixtures(name, () => provider.open(options), new URL('../../../../shared/fixtures/attention/', import.meta.url));
+for (const { name, options, features } of chosen) {
+  test(`${name}: this is what runs`, async () => {
+    await using backend = await provider.open(options);
+    expect(backend.device.features).toEqual(features);
+    expect(backend.rows).toBeTypeOf('function');
+  });
+}
+const openers = Object.fromEntries(chosen.map(({ name, options }) => [name, () => provider.open(options)]));
+testConformance(openers, { requires: trainingOpNames });
+testFixtures(openers, new URL('../../../../shared/fixtures/attention/', import.meta.url));

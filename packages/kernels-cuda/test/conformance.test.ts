@@ -44,7 +44,7 @@ describeOnShim('CUDA kernels on the CPU', () => {
       );
       for (const testCase of varied.filter((_, at) => at % variantStep === 0)) {
         for (const variant of variantsOf(testCase.problem, large).slice(1)) {
-          test(`${testCase.name}, ${variant}`, () => runCase(kernelBackend(large), testCase, variant), 60_000);
+          test(`${testCase.name}, ${variant}`, () => runCase(kernelBackend(large), testCase, { variant }), 60_000);
         }
       }
     }

@@ -84,6 +84,15 @@ napi_value stringOf(napi_env env, const char* text) {
   return result;
 }
 
+/** Has memory that is not there yet come in huge pages, as far as it fills some. */
+void preferHugePages([[maybe_unused]] void* memory, [[maybe_unused]] size_t byteLength) {
+#if defined(__linux__)
+  const uintptr_t from = (reinterpret_cast<uintptr_t>(memory) + hugePage - 1) / hugePage * hugePage;
+  const uintptr_t to = (reinterpret_cast<uintptr_t>(memory) + byteLength) / hugePage * hugePage;
+  if (to > from) madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+#endif
+}
+
 /** allocate(byteLength): the address, or 0 when there is no memory. */
 napi_value allocate(napi_env env, napi_callback_info info) {
   const size_t byteLength = static_cast<size_t>(Arguments(env, info).number(0));
@@ -91,9 +100,7 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   const size_t boundary = byteLength >= 2 * hugePage ? hugePage : alignment;
   void* memory = nullptr;
   if (posix_memalign(&memory, boundary, byteLength) != 0) return numberOf(env, 0);
-#if defined(__linux__)
-  if (boundary == hugePage) madvise(memory, byteLength, MADV_HUGEPAGE);
-#endif
+  if (boundary == hugePage) preferHugePages(memory, byteLength);
   return numberOf(env, static_cast<double>(reinterpret_cast<uintptr_t>(memory)));
 }
 
@@ -117,6 +124,8 @@ napi_value read(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   size_t byteLength;
   void* to = arguments.elements(1, byteLength);
+  // Mostly a new array, which nobody has touched: page by page it takes longer to appear than to be filled.
+  preferHugePages(to, byteLength);
   if (byteLength > 0) std::memcpy(to, arguments.pointer(0), byteLength);
   return nullptr;
 }

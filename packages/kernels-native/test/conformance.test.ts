@@ -1,22 +1,22 @@
-// Every op and case of the conformance suite, on the kernels for the architecture that vitest.config.mjs gives.
+// Every op and case of the conformance suite, on the kernels for each architecture that this CPU has.
 
 import { suiteOnDevice, testConformance, testFixtures } from '@flashmla/conformance/vitest';
-import { inject, test } from 'vitest';
+import { test } from 'vitest';
 import { loadAddon, provider } from '../dist/index.js';
-import type {} from './architecture.ts';
 
 const suite = await suiteOnDevice(provider);
-const architecture = inject('architecture');
 const addon = loadAddon();
+const architectures = typeof addon === 'string' ? [] : addon.architectures;
 
-suite(`native, ${architecture}`, () => {
-  const supported =
-    typeof addon !== 'string' && addon.architectures.some((each) => each.name === architecture && each.supported);
-  if (supported) {
-    const open = () => provider.open({ architecture, threads: 2 });
-    testConformance(architecture, open);
-    testFixtures(architecture, open, new URL('../../../../shared/fixtures/attention/', import.meta.url));
-  } else {
-    test.skip(`not run: this CPU has no ${architecture}`, () => {});
+suite('native', () => {
+  const openers = Object.fromEntries(
+    architectures
+      .filter(({ supported }) => supported)
+      .map(({ name }) => [name, () => provider.open({ architecture: name, threads: 2 })]),
+  );
+  testConformance(openers);
+  testFixtures(openers, new URL('../../../../shared/fixtures/attention/', import.meta.url));
+  for (const { name, supported } of architectures) {
+    if (!supported) test.skip(`not run: this CPU has no ${name}`, () => {});
   }
 });

@@ -30,12 +30,19 @@ import {
 } from '@flashmla/tensor';
 import type { Case, Inputs } from './case.ts';
 
-/**
- * Raises, with what was wrong, unless `backend` does `testCase` right or may refuse it and does that right.
- *
- * @param variant how it is to run; default: as the backend runs it
- */
-export async function runCase(backend: Backend, testCase: Case, variant?: string): Promise<void> {
+export interface RunOptions {
+  /** How it is to run; default: as the backend runs it. */
+  readonly variant?: string;
+  /** The case's inputs, for a case that runs more than once: what is expected of the same ones is computed once. */
+  readonly inputs?: Inputs;
+}
+
+/** Raises, with what was wrong, unless `backend` does `testCase` right or may refuse it and does that right. */
+export async function runCase(
+  backend: Backend,
+  testCase: Case,
+  { variant, inputs = testCase.inputs() }: RunOptions = {},
+): Promise<void> {
   const { problem } = testCase;
   const support = backend.supports(problem);
   const lacking = [floatDTypeOf(problem), precisionOf(problem)].find(
@@ -51,7 +58,6 @@ export async function runCase(backend: Backend, testCase: Case, variant?: string
   checkPlan(program.plan);
 
   const usedBefore = backend.memory().usedBytes;
-  const inputs = testCase.inputs();
   const bindings = bind(backend, testCase, inputs);
   try {
     let first: Record<string, NumberArray> | undefined;

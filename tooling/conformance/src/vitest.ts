@@ -30,12 +30,19 @@ declare module 'vitest' {
   }
 }
 
-/** Registers a test for every promise of the contract and every case; `open` opens the backend that they run on. */
-export function testConformance(name: string, open: () => Promise<Backend>, options: ConformanceOptions = {}): void {
-  testContract(name, open);
+type Open = () => Promise<Backend>;
+
+/** What opens the backends that a suite runs on, by their names. A case's test runs it on one after the other. */
+export type Openers = Readonly<Record<string, Open>>;
+
+/** Registers a test for every promise of the contract, on each backend, and for every case. */
+export function testConformance(openers: Openers, options: ConformanceOptions = {}): void {
   const cases = conformanceCases().filter(options.filter ?? (() => true));
-  testCases(name, open, cases, options.timeoutMs);
-  testRefusals(name, open, cases, options.requires ?? []);
+  for (const [name, open] of Object.entries(openers)) {
+    testContract(name, open);
+    testRefusals(name, open, cases, options.requires ?? []);
+  }
+  testCases('cases', openers, cases, options.timeoutMs);
 }
 
 /**
@@ -63,7 +70,7 @@ export async function suiteOnDevice({ name: backend, probe }: BackendProvider) {
 }
 
 /** Registers a test for every promise of the contract about a device that is lost, which `lose` makes it. */
-export function testLoss(name: string, open: () => Promise<Backend>, lose: Lose): void {
+export function testLoss(name: string, open: Open, lose: Lose): void {
   describe(`${name}, a lost device`, () => {
     for (const check of lossChecks()) test(check.name, () => check.run(open, lose));
   });
@@ -73,17 +80,12 @@ export function testLoss(name: string, open: () => Promise<Backend>, lose: Lose)
  * Registers a test for each fixture (fixtures.ts) in `directory`, and one that names the directory when it is not there:
  * the fixtures are no part of the project.
  */
-export function testFixtures(
-  name: string,
-  open: () => Promise<Backend>,
-  directory: string | URL,
-  options: ConformanceOptions = {},
-): void {
+export function testFixtures(openers: Openers, directory: string | URL, options: ConformanceOptions = {}): void {
   const cases = fixtureCases(directory);
   if (cases) {
-    testCases(`${name}, fixtures`, open, cases.filter(options.filter ?? (() => true)), options.timeoutMs);
+    testCases('fixtures', openers, cases.filter(options.filter ?? (() => true)), options.timeoutMs);
   } else {
-    test.skip(`${name}, fixtures: not run, there is no directory ${pathOf(directory)}`, () => {});
+    test.skip(`fixtures: not run, there is no directory ${pathOf(directory)}`, () => {});
   }
 }
 
@@ -99,7 +101,7 @@ export function fixtureCases(directory: string | URL): Case[] | undefined {
 
 const pathOf = (directory: string | URL) => (typeof directory === 'string' ? directory : fileURLToPath(directory));
 
-function testContract(name: string, open: () => Promise<Backend>): void {
+function testContract(name: string, open: Open): void {
   describe(`${name}, contract`, () => {
     const backend = opened(open);
     for (const check of contractChecks()) test(check.name, () => check.run(backend(), open));
@@ -108,34 +110,39 @@ function testContract(name: string, open: () => Promise<Backend>): void {
 
 function testCases(
   name: string,
-  open: () => Promise<Backend>,
+  openers: Openers,
   cases: readonly Case[],
   timeoutMs = inject('caseTimeoutMs') ?? 30_000,
 ): void {
   const ops = new Set(cases.map(({ problem }) => problem.op));
-  describe(name, () => {
-    const backend = opened(open);
+  const names = Object.keys(openers);
+  describe(`${name}: ${names.join('; ')}`, () => {
+    const backends = names.map((each) => ({ name: each, backend: opened(openers[each]!) }));
     for (const op of ops) {
+      const ofOp = cases.filter(({ problem }) => problem.op === op);
       describe(op, () => {
-        for (const testCase of cases.filter(({ problem }) => problem.op === op))
-          test(testCase.name, () => runCase(backend(), testCase), timeoutMs);
-        testVariants(
-          backend,
-          cases.filter(({ problem }) => problem.op === op),
-          timeoutMs,
-        );
+        for (const testCase of ofOp) {
+          const run = async () => {
+            const inputs = testCase.inputs();
+            for (const { name, backend } of backends) await runNamed(name, runCase(backend(), testCase, { inputs }));
+          };
+          test(testCase.name, run, timeoutMs * names.length);
+        }
+        for (const { name, backend } of backends) testVariants(name, backend, ofOp, timeoutMs);
       });
     }
   });
 }
 
+/** Raises what `run` raises, with who ran. */
+async function runNamed(name: string, run: Promise<void>): Promise<void> {
+  await run.catch((cause: Error) => {
+    throw new Error(`${name}: ${cause.message}`, { cause });
+  });
+}
+
 /** Registers a test for each op of training: it is done, or refused by its name, which a skipped test then counts. */
-function testRefusals(
-  name: string,
-  open: () => Promise<Backend>,
-  cases: readonly Case[],
-  required: readonly TrainingOpName[],
-): void {
+function testRefusals(name: string, open: Open, cases: readonly Case[], required: readonly TrainingOpName[]): void {
   describe(`${name}, ops of training`, () => {
     const backend = opened(open);
     for (const op of trainingOpNames) {
@@ -150,19 +157,19 @@ function testRefusals(
 /** All cases run by default, the ways that are not the default at every such case: each would take as long as all. */
 const variantStep = 4;
 
-function testVariants(backend: () => Backend, cases: readonly Case[], timeoutMs: number): void {
+function testVariants(name: string, backend: () => Backend, cases: readonly Case[], timeoutMs: number): void {
   const some = cases.filter((_, index) => index % variantStep === 0);
   test(
-    `variants, at each ${variantStep}th case`,
+    `variants of ${name}, at each ${variantStep}th case`,
     async ({ skip }) => {
       let runs = 0;
       for (const testCase of some) {
         const supported = backend().supports(testCase.problem).supported;
-        for (const variant of supported ? backend().variants(testCase.problem).slice(1) : []) {
+        const variants = supported ? backend().variants(testCase.problem).slice(1) : [];
+        const inputs = variants.length > 0 ? testCase.inputs() : {};
+        for (const variant of variants) {
           runs++;
-          await runCase(backend(), testCase, variant).catch((cause: Error) => {
-            throw new Error(`${testCase.name}, ${variant}: ${cause.message}`, { cause });
-          });
+          await runNamed(`${testCase.name}, ${variant}`, runCase(backend(), testCase, { variant, inputs }));
         }
       }
       if (runs === 0) skip('this backend has one way to run them');
@@ -172,7 +179,7 @@ function testVariants(backend: () => Backend, cases: readonly Case[], timeoutMs:
 }
 
 /** Opens a backend before the tests of a group and disposes it after them. */
-function opened(open: () => Promise<Backend>): () => Backend {
+function opened(open: Open): () => Backend {
   let backend: Backend | undefined;
   beforeAll(async () => {
     backend = await open();

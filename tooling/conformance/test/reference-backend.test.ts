@@ -3,12 +3,9 @@
 import { type ReferenceBackend, referenceBackend } from '../src/index.ts';
 import { testConformance, testFixtures, testLoss } from '../src/vitest.ts';
 
-testConformance('reference backend', async () => referenceBackend());
-testFixtures(
-  'reference backend',
-  async () => referenceBackend(),
-  new URL('../../../../shared/fixtures/attention/', import.meta.url),
-);
+const openers = { 'reference backend': async () => referenceBackend() };
+testConformance(openers);
+testFixtures(openers, new URL('../../../../shared/fixtures/attention/', import.meta.url));
 testLoss(
   'reference backend',
   async () => referenceBackend(),

@@ -8,11 +8,11 @@ const describeOnDevice = await suiteOnDevice(provider);
 
 describeOnDevice('CUDA', () => {
   const options = { timeoutMs: 60_000 };
-  testConformance('conformance', () => provider.open(), options);
-  testConformance('conformance without cuBLASLt', () => provider.open({ cublas: false }), {
-    ...options,
-    filter: ({ problem }) => problem.op === 'linear',
-  });
+  testConformance({ CUDA: () => provider.open() }, options);
+  testConformance(
+    { 'CUDA without cuBLASLt': () => provider.open({ cublas: false }) },
+    { ...options, filter: ({ problem }) => problem.op === 'linear' },
+  );
   const fixtures = new URL('../../../../../shared/fixtures/attention/', import.meta.url);
-  testFixtures('conformance', () => provider.open(), fixtures, options);
+  testFixtures({ CUDA: () => provider.open() }, fixtures, options);
 });

@@ -34,5 +34,5 @@ describeOnShim('the CUDA backend over a driver in software', () => {
   }, 120_000);
 
   let cases = 0;
-  testConformance('conformance', () => softwareProvider.open(), { filter: () => cases++ % 8 === 0 });
+  testConformance({ 'CUDA in software': () => softwareProvider.open() }, { filter: () => cases++ % 8 === 0 });
 });

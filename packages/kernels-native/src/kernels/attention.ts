@@ -48,10 +48,10 @@ export interface PackedRows {
 export const products = { wide: 0, paired: 1, tiled: 2 } as const;
 export type Products = keyof typeof products;
 
-/** The narrowest that takes the heads as they are. */
+/** The fastest for heads as they are. Pairs are for AMD: on Intel's CPUs, which have AMX, they are slower than float32. */
 export function productsOf(p: AttentionDimensions, { tiles, bfloat16Products }: Traits): Products {
   if (p.dtype !== 'bfloat16') return 'wide';
-  if (tiles && p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM) return 'tiled';
+  if (tiles) return p.headDim % 32 === 0 && p.headDim <= MAX_TILED_DIM ? 'tiled' : 'wide';
   return bfloat16Products && p.headDim % TILE === 0 ? 'paired' : 'wide';
 }
 

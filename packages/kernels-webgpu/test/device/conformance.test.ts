@@ -6,7 +6,8 @@ import { describeOnDevice } from './support.ts';
 
 describeOnDevice('WebGPU', () => {
   const options = { timeoutMs: 120_000 };
-  testConformance('float32', () => provider.open(), options);
+  const openers = { WebGPU: () => provider.open() };
+  testConformance(openers, options);
   const fixtures = new URL('../../../../../shared/fixtures/attention/', import.meta.url);
-  testFixtures('float32', () => provider.open(), fixtures, options);
+  testFixtures(openers, fixtures, options);
 });
