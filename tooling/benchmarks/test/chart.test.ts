@@ -42,6 +42,20 @@ test('several files make one line: the median of their medians, the spread of al
   expect(panels[1]!.series[0]!.points[0]!.rate).toBe((8 * 128_000) / 32);
 });
 
+test('a line is drawn alike in all panels, whatever else is in them', () => {
+  const both = resultsFile([
+    ['flashmla-sparse', 'float32', 128, 64],
+    ['flashmla-dense', 'float32', 128, 64],
+  ]);
+  const batch = { ...both, results: both.results.slice(1).map((row) => ({ ...row, batch: 8 })) };
+  const [alone, together] = panelsOf([both, batch]);
+  expect(alone!.series.map(({ label, rank }) => [label, rank])).toEqual([
+    ['FlashMLA cpu, sparse', 0],
+    ['FlashMLA cpu, dense', 1],
+  ]);
+  expect(together!.series.map(({ label, rank }) => [label, rank])).toEqual([['FlashMLA cpu, dense', 1]]);
+});
+
 test('a chart is of one subject on one machine', () => {
   expect(() => panelsOf([near, { ...near, subject: 'layer' }])).toThrow(/one chart shows one subject/);
   expect(() => panelsOf([])).toThrow(/given were no results/);

@@ -16,7 +16,7 @@ export interface Point {
 export interface Series {
   readonly label: string;
   readonly family: 'flashmla' | 'onnxruntime-node' | 'onnxruntime-web';
-  /** Of several lines of a family, which: 0 is drawn solid. */
+  /** Of several lines of a family, which, the same in all panels: 0 is drawn solid. */
   readonly rank: number;
   /** By length. */
   readonly points: readonly Point[];
@@ -48,18 +48,33 @@ type LabelledRow = ResultRow & { readonly label: string };
 export function panelsOf(files: readonly ResultsFile[]): Panel[] {
   checkTogether(files);
   const rows = files.flatMap((file) => file.results.map((row) => ({ ...row, label: labelOf(file, row) })));
+  const ranks = ranksOf(rows);
   return distinct(rows.map(({ batch }) => batch))
     .sort((a, b) => a - b)
-    .map((batch) => ({ batch, series: seriesOf(rows.filter((row) => row.batch === batch)) }));
+    .map((batch) => ({
+      batch,
+      series: seriesOf(
+        rows.filter((row) => row.batch === batch),
+        ranks,
+      ),
+    }));
 }
 
-function seriesOf(rows: readonly LabelledRow[]): Series[] {
-  const ranks = new Map<string, number>();
+/** The rank of each label. */
+function ranksOf(rows: readonly LabelledRow[]): Map<string, number> {
+  const labelsOf = new Map<string, string[]>();
+  for (const row of rows) {
+    const labels = labelsOf.get(familyOf(row)) ?? [];
+    labelsOf.set(familyOf(row), distinct([...labels, row.label]));
+  }
+  return new Map([...labelsOf.values()].flatMap((labels) => labels.map((label, rank) => [label, rank] as const)));
+}
+
+function seriesOf(rows: readonly LabelledRow[], ranks: ReadonlyMap<string, number>): Series[] {
   return distinct(rows.map(({ label }) => label)).map((label) => {
     const own = rows.filter((row) => row.label === label);
     const family = familyOf(own[0]!);
-    const rank = ranks.get(family) ?? 0;
-    ranks.set(family, rank + 1);
+    const rank = ranks.get(label)!;
     const lengths = distinct(own.map(({ tokens }) => tokens)).sort((a, b) => a - b);
     const points = lengths.flatMap((tokens) => pointOf(own.filter((row) => row.tokens === tokens)) ?? []);
     const missing = lengths
