@@ -282,18 +282,11 @@ FLASHMLA_INLINE void addRow(float* sum, const T* row, int64_t width) {
   addRows(sum, &row, 1, width);
 }
 
-/** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float, paddedDim float */
+/** Adds a residual group's present keys and their values to the sums; returns how many there are. */
 template <typename T>
-void packGroups(const double* arguments, int64_t task, char* scratch) {
-  const AttentionArguments<T> a(arguments);
-  const Head<T> head(a, task / a.groupRows);
-  const int64_t group = task % a.groupRows;
-  Scratch memory(scratch);
-  float* keySum = memory.take<float>(a.headDim);
-  float* valueSum = a.tiled() ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
-  memset(keySum, 0, static_cast<size_t>(a.headDim) * sizeof(float));
-  memset(valueSum, 0, static_cast<size_t>(a.paddedDim()) * sizeof(float));
+int64_t addGroup(const Head<T>& head, int64_t group, float* keySum, float* valueSum) {
   constexpr int64_t together = 16;
+  const AttentionArguments<T>& a = head.a;
   int64_t count = 0;
   const int64_t end = least((group + 1) * a.residualGroup, a.keys);
   for (int64_t start = group * a.residualGroup; start < end; start += together) {
@@ -314,6 +307,21 @@ void packGroups(const double* arguments, int64_t task, char* scratch) {
     addRows(valueSum, values, present, a.headDim);
     count += present;
   }
+  return count;
+}
+
+/** Packs a residual group: mean key, sum of values, count of present keys; a task a group row of a head. scratch: headDim float, paddedDim float */
+template <typename T>
+void packGroups(const double* arguments, int64_t task, char* scratch) {
+  const AttentionArguments<T> a(arguments);
+  const Head<T> head(a, task / a.groupRows);
+  const int64_t group = task % a.groupRows;
+  Scratch memory(scratch);
+  float* keySum = memory.take<float>(a.headDim);
+  float* valueSum = a.tiled() ? memory.take<float>(a.paddedDim()) : head.groupValues + group * a.paddedDim();
+  memset(keySum, 0, static_cast<size_t>(a.headDim) * sizeof(float));
+  memset(valueSum, 0, static_cast<size_t>(a.paddedDim()) * sizeof(float));
+  const int64_t count = addGroup(head, group, keySum, valueSum);
   head.groupCounts[group] = static_cast<float>(count);
   head.groupCounts[a.groupRows + group] = log(splat(static_cast<float>(count)))[0];
   const float inverse = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;

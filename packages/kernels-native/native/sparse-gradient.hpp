@@ -102,22 +102,13 @@ struct SparseGradientHead : GradientHead {
 /** The sums of a group's present keys and of their values, and how many there are; a task is a group of a head. */
 inline void sparseGroupSums(const double* arguments, int64_t task, char*) {
   const SparseGradientArguments g{Words(arguments)};
-  const AttentionArguments<float>& a = g.attention;
   const SparseGradientHead head(g, task / g.groupRows);
   const int64_t group = task % g.groupRows;
   float* keySum = head.keySums + group * g.dim;
   float* valueSum = head.valueSums + group * g.dim;
   memset(keySum, 0, static_cast<size_t>(g.dim) * sizeof(float));
   memset(valueSum, 0, static_cast<size_t>(g.dim) * sizeof(float));
-  float count = 0;
-  for (int64_t position = group * a.residualGroup; position < least((group + 1) * a.residualGroup, a.keys); position++) {
-    const int64_t key = head.keyAt(position);
-    if (key < 0) continue;
-    addRow(keySum, head.keyRow(key), a.headDim);
-    addRow(valueSum, head.valueRow(key), a.headDim);
-    count += 1;
-  }
-  head.counts[group] = count;
+  head.counts[group] = static_cast<float>(addGroup<float>(head, group, keySum, valueSum));
 }
 
 /** Which tiles selected each block, ascending; a task is a head. scratch: int32 slots + 1 entries, blocks next places */
