@@ -119,15 +119,13 @@ napi_value write(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** read(address, elements): copies memory to a typed array. */
-napi_value read(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
+/** addressOf(elements): where a typed array's elements are, for commands to fill. */
+napi_value addressOf(napi_env env, napi_callback_info info) {
   size_t byteLength;
-  void* to = arguments.elements(1, byteLength);
-  // Mostly a new array, which nobody has touched: page by page it takes longer to appear than to be filled.
-  preferHugePages(to, byteLength);
-  if (byteLength > 0) std::memcpy(to, arguments.pointer(0), byteLength);
-  return nullptr;
+  void* const elements = Arguments(env, info).elements(0, byteLength);
+  // Mostly of a new array, which nobody has touched: page by page it takes longer to appear than to be filled.
+  preferHugePages(elements, byteLength);
+  return numberOf(env, static_cast<double>(reinterpret_cast<uintptr_t>(elements)));
 }
 
 /** An engine, and how its threads call JavaScript. Keeps the process alive only while something is waited for. */
@@ -265,7 +263,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback call;
   } functions[] = {
-      {"allocate", allocate}, {"free", release}, {"write", write},         {"read", read},
+      {"allocate", allocate}, {"free", release}, {"write", write},         {"addressOf", addressOf},
       {"open", openEngine},   {"close", close},  {"submit", submit},       {"completed", completed},
       {"notifyAt", notifyAt}, {"hold", hold},    {"skip", skip},           {"now", now},
   };

@@ -8,6 +8,7 @@
 #include "block-pool.hpp"
 #include "cast.hpp"
 #include "content-order.hpp"
+#include "copy.hpp"
 #include "cross-entropy.hpp"
 #include "dense-attention-gradient.hpp"
 #include "dense-attention.hpp"
@@ -82,6 +83,7 @@ const KernelEntry kernels[] = {
     FLASHMLA_CAST(WholeCast, f32),
     FLASHMLA_CAST(Float16Cast, f16),
     FLASHMLA_CAST(Bfloat16Cast, bf16),
+    {"copy", copy},
     {"squarePieces", squarePieces},
     {"squareTotal", squareTotal},
     {"adamW", adamW},

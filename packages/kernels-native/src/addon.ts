@@ -15,7 +15,8 @@ export interface Addon {
   allocate(byteLength: number): Address;
   free(address: Address): void;
   write(address: Address, elements: TypedArray): void;
-  read(address: Address, elements: TypedArray): void;
+  /** Where the elements of an array are, which is to be kept until the commands that fill it are done. */
+  addressOf(elements: TypedArray): Address;
   /** @param reached called when a command that was asked for with `notifyAt` is done */
   open(architecture: number, threads: number, reached: () => void): EngineHandle;
   close(engine: EngineHandle): void;

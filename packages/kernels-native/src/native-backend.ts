@@ -35,7 +35,8 @@ import {
   type UploadOptions,
   validateProblem,
 } from '@flashmla/tensor';
-import type { Addon, Architecture } from './addon.ts';
+import type { Addon, Address, Architecture } from './addon.ts';
+import { copyStep } from './copy.ts';
 import { disposed, type Executor } from './executor.ts';
 import { planOf, refusal } from './kernels/index.ts';
 import { type Block, NativeMemory } from './native-memory.ts';
@@ -103,21 +104,14 @@ export class NativeBackend implements Backend {
 
   async read(source: DeviceTensor): Promise<TypedArray> {
     const tensor = this.#own(source);
-    if (tensor.packed) return this.#readPacked(tensor, tensor.packed);
-    const { storage, range } = tensor;
-    // The memory stays until it is copied, even if the tensor is disposed meanwhile.
-    storage.hold();
-    try {
-      const writtenUnder = storage.writtenUnder(range);
-      await this.#executor.finish();
-      const skipped = writtenUnder.find((under) => this.#executor.skipped(under));
-      if (skipped) throw skipped.signal.reason;
-      const elements = new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
-      this.#addon.read(tensor.address, elements);
-      return elements;
-    } finally {
-      storage.release();
-    }
+    if (this.#disposed) throw disposed();
+    const elements = new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
+    const writtenUnder = tensor.storage.writtenUnder(tensor.range);
+    this.#convert(this.#readStep(tensor, this.#addon.addressOf(elements)));
+    await this.#executor.finish();
+    const skipped = writtenUnder.find((under) => this.#executor.skipped(under));
+    if (skipped) throw skipped.signal.reason;
+    return elements;
   }
 
   free(source: Tensor): void {
@@ -253,34 +247,21 @@ export class NativeBackend implements Backend {
     try {
       const packed = this.#take(packedBytes(matrix, format, this.#traits), false);
       this.#addon.write(plain.address, source.array);
-      this.#convert(packStep('from', 'to', matrix, format, this.#traits), plain, packed);
+      this.#convert(packStep(plain.address, packed.address, matrix, format, this.#traits));
       return new NativeTensor(this, this.#storage(packed), source.shape, source.dtype, { packed: format });
     } finally {
       this.#give(plain);
     }
   }
 
-  /** A packed weight as it was uploaded. */
-  async #readPacked(tensor: NativeTensor, format: Format): Promise<TypedArray> {
-    const plain = this.allocate(tensor.shape, tensor.dtype);
-    try {
-      this.#convert(
-        unpackStep('from', 'to', matrixOf(tensor), format, this.#traits),
-        tensor.storage.block,
-        plain.storage.block,
-      );
-      return await this.read(plain);
-    } finally {
-      plain.dispose();
-    }
+  /** Brings the elements, row-major, to an address. */
+  #readStep({ packed, address, byteLength, shape }: NativeTensor, to: Address): Step {
+    if (!packed) return copyStep(address, to, byteLength);
+    return unpackStep(address, to, matrixOf({ shape }), packed, this.#traits);
   }
 
-  #convert(step: Step, from: Block, to: Block): void {
-    const addresses = new Map([
-      ['from', from.address],
-      ['to', to.address],
-    ]);
-    this.#run([step], { buffers: {}, threadBytes: 0 }, addresses);
+  #convert(step: Step): void {
+    this.#run([step], { buffers: {}, threadBytes: 0 }, new Map());
   }
 
   #take(byteLength: number, quiet: boolean): Block {

@@ -3,7 +3,7 @@
 
 import { ceilDivide } from '@flashmla/tensor';
 import { tileColumns } from './kernels/tile.ts';
-import { type NativeDType, roundUp, type Step, suffixes, type Traits } from './plan.ts';
+import { type Argument, type NativeDType, roundUp, type Step, suffixes, type Traits } from './plan.ts';
 
 export interface Matrix {
   readonly outFeatures: number;
@@ -48,14 +48,14 @@ export function packedBytes({ outFeatures, inFeatures }: Matrix, format: Format,
 }
 
 /** The step that packs a weight. */
-export const packStep = (from: string, to: string, matrix: Matrix, format: Format, traits: Traits): Step => ({
+export const packStep = (from: Argument, to: Argument, matrix: Matrix, format: Format, traits: Traits): Step => ({
   kernel: `packWeight_${formatSuffix(format)}`,
   tasks: ceilDivide(matrix.outFeatures, tileColumns(traits)),
   arguments: [from, to, matrix.outFeatures, matrix.inFeatures],
 });
 
 /** The step that brings it back to rows. */
-export const unpackStep = (from: string, to: string, matrix: Matrix, format: Format, traits: Traits): Step => ({
+export const unpackStep = (from: Argument, to: Argument, matrix: Matrix, format: Format, traits: Traits): Step => ({
   ...packStep(from, to, matrix, format, traits),
   kernel: `unpackWeight_${formatSuffix(format)}`,
 });
