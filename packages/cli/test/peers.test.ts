@@ -171,9 +171,9 @@ describe('openPeer', slow, () => {
 describe('encoderModel', () => {
   it('names the weight that does not fit', () => {
     const weights = randomLayer(sizes, 1);
-    weights.ffnOutput.weight = weights.ffnOutput.weight.subarray(1);
+    weights.contract.weight = weights.contract.weight.subarray(1);
     expect(() => encoderModel({ layers: [weights], heads })).toThrow(
-      /layer\.0\.ffnOutput\.weight has 959 elements, 960 /,
+      /layer\.0\.contract\.weight has 959 elements, 960 /,
     );
   });
 
@@ -227,7 +227,7 @@ function encoderLayer(hidden: ArrayLike<number>, weights: LayerWeights): Float64
   const attended = linear(fromHeads(attention(query!, key!, value!)), weights.output);
   const normed = layerNorm(sum(attended, hidden), weights.attentionNorm);
   const expanded = linear(normed, weights.intermediate).map((x) => 0.5 * x * (1 + erf(x / Math.SQRT2)));
-  return layerNorm(sum(linear(expanded, weights.ffnOutput), normed), weights.outputNorm);
+  return layerNorm(sum(linear(expanded, weights.contract), normed), weights.outputNorm);
 }
 
 function linear(input: ArrayLike<number>, { weight, bias }: LinearWeights): Float64Array {

@@ -6,6 +6,7 @@
 import {
   arrayOf,
   type Backend,
+  byteSize,
   costOf,
   type DeviceInfo,
   DeviceTensor,
@@ -18,28 +19,38 @@ import {
   type Program,
   problemKey,
   type Quantization,
+  rowView,
+  Storage,
   type Support,
   type Tensor,
   type TypedArray,
 } from '@flashmla/tensor';
 
+/** How many bytes are held while a tensor is, or a view of its rows. */
+type CountedStorage = Storage<number, never>;
+
 class CountedTensor extends DeviceTensor {
   readonly backend: Backend;
+  override readonly storage: CountedStorage;
 
-  constructor(backend: Backend, shape: readonly number[], dtype: DType, quantization?: Quantization) {
-    super(shape, dtype, quantization);
+  constructor(
+    backend: Backend,
+    storage: CountedStorage,
+    shape: readonly number[],
+    dtype: DType,
+    quantized?: Quantization,
+  ) {
+    super(shape, dtype, quantized);
     this.backend = backend;
-  }
-
-  /** int8 is a byte, its scales little beside it. */
-  override get byteLength(): number {
-    return this.quantization ? elementCount(this.shape) : super.byteLength;
+    this.storage = storage;
   }
 }
 
 export class DryRun implements Backend {
   readonly name: Backend['name'];
   readonly device: DeviceInfo;
+  /** Where the target has it. */
+  readonly rows?: NonNullable<Backend['rows']>;
   readonly #target: Backend;
   #usedBytes = 0;
   #peakBytes = 0;
@@ -51,6 +62,7 @@ export class DryRun implements Backend {
     this.#target = target;
     this.name = target.name;
     this.device = target.device;
+    if (target.rows) this.rows = this.#rows;
   }
 
   /** Of all that was dispatched, by the ops' definitions. */
@@ -73,9 +85,11 @@ export class DryRun implements Backend {
 
   /** What `upload` of a tensor of this shape gives. */
   hold(shape: readonly number[], dtype: DType, quantization?: Quantization): DeviceTensor {
-    const held = new CountedTensor(this, shape, dtype, quantization);
-    this.#hold(held.byteLength);
-    return held;
+    // int8 is a byte, its scales little beside it.
+    const byteLength = elementCount(shape) * (quantization ? 1 : byteSize(dtype));
+    this.#hold(byteLength);
+    const storage = new Storage<number, never>(byteLength, () => this.#release(byteLength));
+    return new CountedTensor(this, storage, shape, dtype, quantization);
   }
 
   upload({ shape, dtype }: HostTensor): DeviceTensor {
@@ -87,7 +101,7 @@ export class DryRun implements Backend {
   }
 
   free(source: Tensor): void {
-    this.#usedBytes -= (source as CountedTensor).byteLength;
+    (source as CountedTensor).storage.release();
   }
 
   memory(): MemoryInfo {
@@ -116,7 +130,7 @@ export class DryRun implements Backend {
 
   dispatch({ problem, plan }: Program): void {
     this.#hold(plan.scratchBytes);
-    this.#usedBytes -= plan.scratchBytes;
+    this.#release(plan.scratchBytes);
     this.#flops += costOf(problem).flops;
     this.#problems.set(problemKey(problem), problem);
   }
@@ -139,5 +153,16 @@ export class DryRun implements Backend {
   #hold(byteLength: number): void {
     this.#usedBytes += byteLength;
     this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
+  }
+
+  #release(byteLength: number): void {
+    this.#usedBytes -= byteLength;
+  }
+
+  #rows(source: DeviceTensor, start: number, end: number, wanted?: readonly number[]): DeviceTensor {
+    const { shape } = rowView('[model-swap]', source, start, end, { packed: false, shape: wanted });
+    const { storage } = source as CountedTensor;
+    storage.hold();
+    return new CountedTensor(this, storage, shape, source.dtype);
   }
 }

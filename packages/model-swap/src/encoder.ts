@@ -42,7 +42,7 @@ export class Encoder {
   readonly #architecture: Architecture;
   readonly #parts: EncoderParts<DeviceTensor>;
 
-  constructor(context: LayerContext, parts: EncoderParts<DeviceTensor>) {
+  constructor(context: LayerContext & { architecture: Architecture }, parts: EncoderParts<DeviceTensor>) {
     this.#architecture = context.architecture;
     this.#parts = parts;
     this.layer = parts.layers.map((layerParts, index) => new EncoderLayer(index, context, layerParts));

@@ -21,7 +21,7 @@ export type { JsonObject } from './files/text-file.ts';
 export { type FitGatesOptions, type FitReport, fitGates } from './fit.ts';
 export { saveAttention, saveGates } from './gates-file.ts';
 export { keysShare } from './keys-share.ts';
-export type { EncoderLayer } from './layer.ts';
+export { EncoderLayer, type LayerContext, type LayerInput } from './layer.ts';
 export {
   attentionOf,
   type GatedAttention,
@@ -52,3 +52,4 @@ export { logitError } from './search/logit-error.ts';
 export { restoreAttention, type SwapOptions, type SwappedLayer, type SwapReport, swapAttention } from './swap.ts';
 export type { EncodedText, EncodedWords, TextInput, TextTokenizer } from './tokenizer.ts';
 export { type Cosines, type LayerDrift, type SwapVerification, type VerifyOptions, verifySwap } from './verify.ts';
+export { Workspace } from './workspace.ts';

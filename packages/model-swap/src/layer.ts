@@ -6,6 +6,7 @@ import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashm
 import { type GateState, isLearnable } from '@flashmla/gating';
 import { type Backend, type DeviceTensor, FlashMLAError, formatShape } from '@flashmla/tensor';
 import type { Architecture, LayerParts } from './architecture.ts';
+import { feedForward } from './feed-forward.ts';
 import { gatherRows, linear, norm } from './steps.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -22,7 +23,7 @@ export interface LayerInput {
 /** What the layers of an encoder have in common. */
 export interface LayerContext {
   readonly backend: Backend;
-  readonly architecture: Architecture;
+  readonly architecture: Pick<Architecture, 'modelDim' | 'heads' | 'normEpsilon' | 'activation'>;
   /** Fitted gates by layer, for attention that comes with an unfitted one of that kind. */
   readonly gates: ReadonlyMap<number, GateState>;
 }
@@ -122,9 +123,7 @@ export class EncoderLayer {
     const epsilon = this.#context.architecture.normEpsilon;
     const between = await norm(work, attended, parts.attentionNorm, epsilon, input);
     work.release(input, attended);
-    const wide = await linear(work, between, parts.intermediate, this.#context.architecture.activation);
-    const narrow = await linear(work, wide, parts.contract);
-    work.release(wide);
+    const narrow = await feedForward(work, between, parts, this.#context.architecture.activation);
     const output = await norm(work, narrow, parts.outputNorm, epsilon, between);
     work.release(narrow, between);
     return output;

@@ -4,12 +4,17 @@ import { type Activation, checkFloats, type DeviceTensor } from '@flashmla/tenso
 import type { LinearParts, NormParts } from './architecture.ts';
 import type { Workspace } from './workspace.ts';
 
-/** activation(input · weightᵀ + bias), for an input [..., inFeatures]. */
+/**
+ * activation(input · weightᵀ + bias), for an input [..., inFeatures].
+ *
+ * @param output where it goes, if that is there already
+ */
 export function linear(
   work: Workspace,
   input: DeviceTensor,
   { weight, bias }: LinearParts<DeviceTensor>,
   activation: Activation = 'none',
+  output?: DeviceTensor,
 ): Promise<DeviceTensor> {
   const { rows, leading } = rowsOf(input);
   const [outFeatures, inFeatures] = weight.shape as [number, number];
@@ -20,7 +25,7 @@ export function linear(
       ...{ dtype: dtypeOf(input), ...(quantization && { quantization }) },
     },
     { input, weight, bias },
-    [...leading, outFeatures],
+    output ?? [...leading, outFeatures],
   );
 }
 

@@ -3,6 +3,7 @@
 import {
   type Backend,
   DeviceTensor,
+  type DType,
   type EmbeddingProblem,
   type HostTensor,
   type LayerNormProblem,
@@ -29,15 +30,28 @@ export class Workspace {
   /**
    * Runs one op; its output lives until it is released.
    *
-   * @param shape of the output, with the elements the op declares, e.g. [batch, tokens, modelDim] for its rows
+   * @param to the tensor that the output goes to, or the shape of a new one, with the elements the op declares, e.g.
+   *   [batch, tokens, modelDim] for its rows
    */
-  async run(problem: SingleOutputProblem, inputs: Tensors, shape?: readonly number[]): Promise<DeviceTensor> {
+  async run(
+    problem: SingleOutputProblem,
+    inputs: Tensors,
+    to: DeviceTensor | readonly number[] = outputSpecs(problem).output!.shape,
+  ): Promise<DeviceTensor> {
     this.signal?.throwIfAborted();
     const program = await this.backend.prepare(problem);
-    const spec = outputSpecs(problem).output!;
-    const output = this.#add(this.backend.allocate(shape ?? spec.shape, spec.dtype));
+    const output = to instanceof DeviceTensor ? to : this.allocate(to, outputSpecs(problem).output!.dtype);
     this.backend.dispatch(program, inputs, { output }, { signal: this.signal });
     return output;
+  }
+
+  allocate(shape: readonly number[], dtype: DType): DeviceTensor {
+    return this.#add(this.backend.allocate(shape, dtype));
+  }
+
+  /** Rows [start, end) of `source`, on backends that have such views. */
+  rows(source: DeviceTensor, start: number, end: number): DeviceTensor {
+    return this.#add(this.backend.rows!(source, start, end));
   }
 
   upload(source: HostTensor): DeviceTensor {
@@ -52,6 +66,12 @@ export class Workspace {
     return moved;
   }
 
+  /** Gives up responsibility for a tensor, which outlives the pass. */
+  keep(kept: DeviceTensor): DeviceTensor {
+    this.#live.delete(kept);
+    return kept;
+  }
+
   /** Disposes tensors whose last use is dispatched. */
   release(...tensors: DeviceTensor[]): void {
     for (const one of tensors) {
@@ -60,7 +80,7 @@ export class Workspace {
     }
   }
 
-  /** Disposes all that was not released. */
+  /** Disposes all that was neither released nor kept. */
   dispose(): void {
     this.release(...this.#live);
   }

@@ -2,16 +2,18 @@
 // itself (copying, preparing, fitting a gate) must never take long.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AttentionModule, DenseAttention, FlashMLAAttention } from '@flashmla/attention';
+import type { AttentionModule } from '@flashmla/attention';
+import { recommendK } from '@flashmla/gating';
 import { provider } from '@flashmla/kernels-cpu';
 import { type Backend, type DeviceTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
+import { bertBase, EncoderStack } from '@flashmla/workloads';
 import { main, progress, whole } from './command.ts';
-import { EncoderLayer, heads, modelDim } from './encoder-layer.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import { spreadOf } from './statistics.ts';
 import { milliseconds, table, verdict } from './table.ts';
 import { timerDelays } from './timer-delays.ts';
 
+const { modelDim, heads } = bertBase;
 const bar = { worstMs: 20, tokens: 8192 };
 const steps = ['upload', 'layer', 'read back'] as const;
 type Step = (typeof steps)[number];
@@ -28,12 +30,11 @@ void main({
     const tokens = whole('tokens', values.tokens, bar.tokens);
     const runs = whole('runs', values.runs, 3);
     const backend = await provider.open({ threads: whole('threads', values.threads, 2) });
-    const layer = new EncoderLayer(backend);
+    const layer = new EncoderStack(backend, { ...bertBase, layers: 1 });
     const hidden = randomNormal(tokens * modelDim, randomSource(7));
-    const own = { backend, dim: modelDim, heads, projections: layer.projections };
-    const sparse = new FlashMLAAttention({ ...own, crossover: 0 });
-    const dense = new DenseAttention(own);
-    const run = (attention: AttentionModule) => runLayer(backend, layer, hidden, tokens, attention);
+    const sparse = layer.sparse(recommendK(tokens));
+    const { dense } = layer;
+    const run = (attention: readonly AttentionModule[]) => runLayer(backend, layer, hidden, tokens, attention);
     await backend.synchronize();
 
     const measured = new Map<string, Delays[]>();
@@ -49,8 +50,8 @@ void main({
     }
     progress('');
     const machine = describeMachine(backend);
-    sparse.dispose();
-    dense.dispose();
+    for (const module of sparse) module.dispose();
+    layer.dispose();
     await backend.dispose();
 
     const results = [...measured].map(([attention, runsOf]) => {
@@ -88,10 +89,10 @@ void main({
 
 async function runLayer(
   backend: Backend,
-  layer: EncoderLayer,
+  layer: EncoderStack,
   hidden: Float32Array,
   tokens: number,
-  attention: AttentionModule,
+  attention: readonly AttentionModule[],
 ): Promise<Delays> {
   let state: DeviceTensor | undefined;
   const upload = await timerDelays(async () => {

@@ -15,13 +15,15 @@ export {
   textAt,
   ticksBetween,
 } from './drawing.ts';
-export { type EncoderWorkloadOptions, EncoderWorkloads, randomLayer } from './encoder-workload.ts';
+export { EncoderStack } from './encoder-stack.ts';
+export { type EncoderWorkloadOptions, EncoderWorkloads } from './encoder-workload.ts';
 export { bertBase, type Geometry } from './geometry.ts';
 export { ModelWorkloads } from './model-workload.ts';
 export type { Precision } from './onnx/model-graph.ts';
 export { attentionModel, encoderModel, textModel } from './onnx/onnx-model.ts';
 export type { LayerWeights, LinearWeights, NormWeights, TextModelWeights } from './onnx/weights.ts';
 export { randomBert } from './random-bert.ts';
+export { randomLayer } from './random-layer.ts';
 export {
   type Machine,
   type Outcome,

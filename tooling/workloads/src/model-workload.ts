@@ -159,7 +159,7 @@ const layerOf = ({ contract, ...parts }: LayerParts<HostTensor>): LayerWeights =
   output: pair(parts.output),
   attentionNorm: pair(parts.attentionNorm),
   intermediate: pair(parts.intermediate),
-  ffnOutput: pair(contract),
+  contract: pair(contract),
   outputNorm: pair(parts.outputNorm),
 });
 

@@ -3,9 +3,9 @@
 
 import { type ModelFiles, sampleTexts } from '@flashmla/model-swap';
 import { encodeSafetensors, type HostTensor, randomNormal, randomSource, tensor } from '@flashmla/tensor';
-import { randomLayer } from './encoder-workload.ts';
 import type { Geometry } from './geometry.ts';
 import type { LayerWeights } from './onnx/weights.ts';
+import { randomLayer } from './random-layer.ts';
 
 /** BERT's, in English and uncased. */
 const vocabulary = 30522;
@@ -18,7 +18,7 @@ const partNames: Readonly<Record<keyof LayerWeights, string>> = {
   output: 'attention.output.dense',
   attentionNorm: 'attention.output.LayerNorm',
   intermediate: 'intermediate.dense',
-  ffnOutput: 'output.dense',
+  contract: 'output.dense',
   outputNorm: 'output.LayerNorm',
 };
 

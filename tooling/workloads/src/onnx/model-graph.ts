@@ -58,7 +58,7 @@ export class ModelGraph {
     const normed = this.#residualNorm(attended, hidden, `${prefix}.attentionNorm`, weights.attentionNorm);
     const expanded = dense('intermediate', normed, modelDim, intermediateDim);
     const activated = this.activate(expanded, activation, `${prefix}.activated`);
-    const contracted = dense('ffnOutput', activated, intermediateDim, modelDim);
+    const contracted = dense('contract', activated, intermediateDim, modelDim);
     return this.#residualNorm(contracted, normed, `${prefix}.outputNorm`, weights.outputNorm, output);
   }
 

@@ -24,7 +24,7 @@ export interface LayerWeights {
   /** modelDim → intermediate size, followed by the activation. */
   intermediate: LinearWeights;
   /** Intermediate size → modelDim. */
-  ffnOutput: LinearWeights;
+  contract: LinearWeights;
   outputNorm: NormWeights;
 }
 
