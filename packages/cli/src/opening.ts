@@ -1,7 +1,7 @@
 // From the options of a command to an open backend and a loaded model, which end when the command does.
 
 import { fileURLToPath } from 'node:url';
-import { selectBackend } from '@flashmla/backend';
+import { type SelectOptions, selectBackend } from '@flashmla/backend';
 import { type EncoderModel, loadModel } from '@flashmla/model-swap';
 import type { Backend, Problem } from '@flashmla/tensor';
 import type { Context } from './command.ts';
@@ -22,14 +22,7 @@ export async function withBackend<Result>(
   /** What it has to compute, where it is not named. */
   problems: readonly Problem[] = [],
 ): Promise<Result> {
-  const require = parseBackend(values.backend);
-  const threads = parseWhole('threads', values.threads, 1);
-  const backend = await selectBackend({
-    ...{ signal, problems },
-    dtype: parseDType(values.dtype),
-    ...(require !== undefined && { require }),
-    ...(threads !== undefined && { threads }),
-  });
+  const backend = await selectBackend({ ...choiceOf(values), signal, problems, dtype: parseDType(values.dtype) });
   try {
     return await use(backend);
   } finally {
@@ -38,31 +31,34 @@ export async function withBackend<Result>(
 }
 
 /** Loads the model that the options name onto the backend they ask for, and disposes both when `use` is done. */
-export function withModel<Result>(
+export async function withModel<Result>(
   values: BackendValues & { readonly model?: string },
-  context: Context,
+  { signal, progress }: Context,
   use: (model: EncoderModel) => Promise<Result>,
 ): Promise<Result> {
-  const { signal, progress } = context;
+  const backend = choiceOf(values);
   // Without --dtype it is what was chosen for the model.
   const dtype = values.dtype === undefined ? undefined : parseDType(values.dtype);
-  return withBackend(values, context, async (backend) => {
-    if (values.model === '') throw badInput('--model is empty; give a Hugging Face model folder or its URL.');
-    const folder = values.model ?? (await shippedModel());
-    progress.start('loading the model');
-    const model = await loadModel(folder, {
-      backend,
-      ...(dtype && { dtype }),
-      signal,
-      progress: ({ done, total }) => progress.update(done / total),
-    });
-    progress.stop();
-    try {
-      return await use(model);
-    } finally {
-      await model.dispose();
-    }
+  if (values.model === '') throw badInput('--model is empty; give a Hugging Face model folder or its URL.');
+  const folder = values.model ?? (await shippedModel());
+  progress.start('loading the model');
+  const model = await loadModel(folder, {
+    ...{ backend, signal, progress: ({ done, total }) => progress.update(done / total) },
+    ...(dtype && { dtype }),
   });
+  progress.stop();
+  try {
+    return await use(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** How the options choose a backend. */
+function choiceOf({ backend, threads }: BackendValues): Pick<SelectOptions, 'require' | 'threads'> {
+  const require = parseBackend(backend);
+  const count = parseWhole('threads', threads, 1);
+  return { ...(require !== undefined && { require }), ...(count !== undefined && { threads: count }) };
 }
 
 /** The folder of the model that can be installed beside the command line. */

@@ -136,6 +136,7 @@ export async function readGates(
 
 /**
  * Writes the model's fitted gates into `directory`, as loadModel reads them beside the model's files: both files, or none.
+ * What was chosen for the model before it was loaded (`model.chosen`) is written along.
  *
  * @throws FlashMLAError 'invalid-argument' when no gate is fitted, 'unsupported' where there is no file system
  */
@@ -147,7 +148,7 @@ export async function saveGates(model: EncoderModel, directory: string): Promise
       '[model-swap] no gate is fitted; swap attention in and call fitGates or calibrateGates first.',
     );
   }
-  await writeGates(gates, undefined, directory);
+  await writeGates(gates, model.chosen, directory);
 }
 
 /**

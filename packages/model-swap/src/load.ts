@@ -1,6 +1,6 @@
 // From a model's files to a model that runs.
 
-import { checkComputes, selectBackend } from '@flashmla/backend';
+import { checkComputes, type SelectOptions, selectBackend } from '@flashmla/backend';
 import { type Backend, describeValue, FlashMLAError, type Precision } from '@flashmla/tensor';
 import type { Architecture } from './architecture.ts';
 import { architectureOf } from './families/index.ts';
@@ -13,8 +13,11 @@ import { openTokenizer } from './read-tokenizer.ts';
 import { loadWeights, openWeights } from './weights.ts';
 
 export interface LoadOptions {
-  /** What to run on; it stays the caller's. Default: the best there is, which then ends with the model. */
-  backend?: Backend;
+  /**
+   * What to run on; it stays the caller's. Or how to choose it among those that compute in the model's precision, which then
+   * ends with the model; default: the best of them.
+   */
+  backend?: Backend | Omit<SelectOptions, 'dtype' | 'signal'>;
   /**
    * What weights and activations are kept in, whatever the files hold; default: what was chosen for the model (gates.json),
    * else 'float32'. 'float16' and 'bfloat16' halve the
@@ -36,12 +39,13 @@ export interface LoadOptions {
  */
 export async function loadModel(
   source: ModelSource,
-  { backend: given, dtype: named, progress, signal }: LoadOptions = {},
+  { backend: given = {}, dtype: named, progress, signal }: LoadOptions = {},
 ): Promise<EncoderModel> {
-  if (given !== undefined && typeof given?.upload !== 'function') {
+  if (typeof given !== 'object' || given === null) {
     throw new FlashMLAError(
       'invalid-argument',
-      `[model-swap] backend is ${describeValue(given)}; expected an open one, as selectBackend() gives, or none.`,
+      `[model-swap] backend is ${describeValue(given)}; expected an open one, as selectBackend() gives, or how to choose ` +
+        "one, such as { require: 'cpu' }.",
     );
   }
   signal?.throwIfAborted();
@@ -53,8 +57,8 @@ export async function loadModel(
   const dtype = named ?? chosen?.dtype ?? 'float32';
   const weights = await openWeights(folder);
   signal?.throwIfAborted();
-  const backend = given ?? (await selectBackend({ dtype, ...(signal && { signal }) }));
-  const ownsBackend = given === undefined;
+  const ownsBackend = !('upload' in given);
+  const backend = ownsBackend ? await selectBackend({ ...given, dtype, ...(signal && { signal }) }) : given;
   try {
     await checkComputes(backend, dtype);
     checkHeads(backend, architecture);
@@ -62,8 +66,7 @@ export async function loadModel(
     const reopen = (recovery: AbortSignal) => openWeights(openFolder(source, recovery));
     const parts = await loadWeights(backend, architecture, weights, { dtype, reopen, signal, progress });
     return new EncoderModel({
-      ...{ config, architecture, dtype, backend, ownsBackend, tokenizer, parts, gates },
-      chosen: chosen?.layers,
+      ...{ config, architecture, dtype, backend, ownsBackend, tokenizer, parts, gates, chosen },
     });
   } catch (error) {
     if (ownsBackend) await backend.dispose();

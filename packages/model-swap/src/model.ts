@@ -16,7 +16,7 @@ import { Encoder, type ForwardOptions, type ForwardResult } from './encoder.ts';
 import type { JsonObject } from './files/text-file.ts';
 import { fitOnFirstUse } from './fit.ts';
 import { learnableGates } from './gated-layers.ts';
-import type { LayerAttention } from './layer-attention.ts';
+import type { ModelAttention } from './layer-attention.ts';
 import { type ModelPlan, type PlanOptions, planArchitecture } from './plan.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import { ResultRows } from './result-rows.ts';
@@ -71,8 +71,8 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
   readonly dtype: Precision;
   /** Fitted gates by layer: those that came with the model, and those fitted since. */
   readonly gates: Map<number, GateState>;
-  /** How its layers attend once `swapAttention(model)` is called, where that came with the model; see `saveAttention`. */
-  readonly chosen: readonly LayerAttention[] | undefined;
+  /** How it attends once `swapAttention(model)` is called, where that came with the model; see `saveAttention`. */
+  readonly chosen: ModelAttention | undefined;
   readonly #parts: EncoderParts<DeviceTensor>;
   readonly #ownsBackend: boolean;
   #disposed = false;
@@ -87,7 +87,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     tokenizer: TextTokenizer;
     parts: EncoderParts<DeviceTensor>;
     gates: Map<number, GateState>;
-    chosen: readonly LayerAttention[] | undefined;
+    chosen: ModelAttention | undefined;
   }) {
     this.config = init.config;
     this.architecture = init.architecture;

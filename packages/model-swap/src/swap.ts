@@ -46,8 +46,9 @@ export interface SwapReport {
  */
 export function swapAttention(model: EncoderModel, options: SwapOptions = {}): SwapReport {
   if (model.chosen && Object.values(options).every((option) => option === undefined)) {
-    setAttention(model, model.chosen);
-    return reportOf(model, (layer) => model.chosen![layer] !== 'dense');
+    const { layers: each } = model.chosen;
+    setAttention(model, each);
+    return reportOf(model, (layer) => each[layer] !== 'dense');
   }
   const { k, gate, shape, layers, crossover } = options;
   const all = model.encoder.layer;

@@ -10,6 +10,7 @@ import {
   loadModel,
   restoreAttention,
   saveAttention,
+  saveGates,
   setAttention,
   swapAttention,
 } from '../src/index.ts';
@@ -48,7 +49,7 @@ it('a model attends as it did when its attention was saved, in the same precisio
   const { folder, hidden } = await chosenModel();
   const model = await loadModel(folder, { backend });
   expect(model.dtype).toBe('int8');
-  expect(model.chosen).toEqual(layers);
+  expect(model.chosen).toEqual({ dtype: 'int8', layers });
   // Loaded, it is dense like any other; who swaps without options gets what was chosen.
   expect(attentionOf(model).layers).toEqual(['dense', 'dense', 'dense']);
   expect(swapAttention(model)).toEqual({
@@ -69,6 +70,18 @@ it('a model attends as it did when its attention was saved, in the same precisio
   const other = await loadModel(folder, { backend, dtype: 'float32' });
   expect(other.dtype).toBe('float32');
   await other.dispose();
+});
+
+it('what was chosen is kept when gates are fitted again and saved, whatever the precision they are fitted in', async () => {
+  const { folder } = await chosenModel();
+  const model = await loadModel(folder, { backend, dtype: 'float32' });
+  swapAttention(model);
+  await fitGates(model, [TEXT.slice(20)]);
+  await saveGates(model, folder);
+  await model.dispose();
+  const again = await loadModel(folder, { backend });
+  expect(again.chosen).toEqual({ dtype: 'int8', layers });
+  await again.dispose();
 });
 
 it('what the file says of attention is checked when it is loaded', async () => {

@@ -191,11 +191,22 @@ describe('weights that are not those of config.json', () => {
 describe('loadModel', () => {
   it('refuses what is no backend and what is no file', async () => {
     await expect(loadModel(filesOf(tinyBert()), { backend: 'cpu' as never })).rejects.toThrow(
-      "[model-swap] backend is the string 'cpu'; expected an open one, as selectBackend() gives",
+      "[model-swap] backend is the string 'cpu'; expected an open one, as selectBackend() gives, or how to choose one, such as { require: 'cpu' }.",
     );
     await expect(loadModel({ 'config.json': '{}' as never }, { backend })).rejects.toThrow(
       "the file config.json is the string '{}'; expected a Uint8Array, a Blob, a URL or { byteLength, read }",
     );
+  });
+
+  it('chooses a backend as it is told, for the precision of the model, and ends it with the model', async () => {
+    await using model = await loadModel(filesOf(tinyBert()), {
+      backend: { require: 'cpu', threads: 1 },
+      dtype: 'int8',
+    });
+    expect(model.backend.name).toBe('cpu');
+    expect(model.backend.device.description).toMatch(/^1 thread,/);
+    await model.dispose();
+    await expect(model.backend.prepare({ op: 'add', elements: 1 })).rejects.toThrow('the backend was disposed');
   });
 
   it('refuses heads that the backend does not take, before it uploads a weight', async () => {
