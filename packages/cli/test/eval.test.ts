@@ -1,6 +1,12 @@
 import { loadModel, type TextInput } from '@flashmla/model-swap';
 import { describe, expect, it } from 'vitest';
-import { filesOf, folderOf, tinyBert, withTokenClassifier } from '../../model-swap/test/support/tiny-models.ts';
+import {
+  filesOf,
+  folderOf,
+  tinyBert,
+  withLanguageModel,
+  withTokenClassifier,
+} from '../../model-swap/test/support/tiny-models.ts';
 import { failureOf, flashmla, flashmlaJson, model, slow, useFolder } from './support/cli.ts';
 
 interface EvalJson {
@@ -90,11 +96,50 @@ describe('flashmla eval', slow, () => {
     expect(await failureOf('eval', '--model', model, '--data', file)).toMatch(line);
   });
 
-  it('fails for a model that has no labels for texts', async () => {
-    const tiny = await folderOf(filesOf(withTokenClassifier(tinyBert())));
+  it('measures a model that labels words by the words that it read', async () => {
+    const tiny = await folderOf(
+      filesOf(withTokenClassifier(tinyBert(1, undefined, { 0: 'O', 1: 'B-FILM', 2: 'I-FILM' }))),
+    );
+    await using loaded = await loadModel(tiny, { backend: { require: 'cpu' } });
+    const words = ['the', 'film', 'was', 'very', 'good'];
+    const { tokenLabels } = await loaded.run([loaded.tokenizer.encodeWords(words)]);
+    const said = tokenLabels![0]!.map(({ label }) => label);
+    const other = loaded.labels.find((label) => label !== said[0])!;
+    // One word of five is labelled otherwise; of the long text the model reads 46 words, all labelled as it says.
+    const long = Array.from({ length: 60 }, () => 'film');
+    const [longSaid] = (await loaded.run([loaded.tokenizer.encodeWords(long)])).tokenLabels!;
+    const data = await folder.write(
+      'words.jsonl',
+      lines([
+        { tokens: words, labels: [other, ...said.slice(1)] },
+        { tokens: long, labels: long.map((_, word) => longSaid![word]?.label ?? 0) },
+      ]),
+    );
+    const args = ['eval', '--model', tiny, '--data', data, '--k', '4', '--backend', 'cpu'];
+    const { results, truncated } = await flashmlaJson<EvalJson>(...args);
+    expect(truncated).toBe(1);
+    expect(results.map(({ attention, examples }) => [attention, examples])).toEqual([
+      ['dense', 2],
+      ['sparse', 2],
+    ]);
+    expect(results[0]!.accuracy).toBeCloseTo(50 / 51, 12);
+    expect(results[0]!.metrics).toEqual({ accuracy: results[0]!.accuracy, f1: expect.any(Number) });
+    expect(results[1]!.agreement).toBeGreaterThan(0);
+    expect(results[1]!.recall).toBeLessThan(1);
+    expect(await failureOf(...args, '--task', 'sst2')).toMatch(
+      /--task is 'sst2', .* this model labels words; leave it out/,
+    );
+    const texts = await folder.write('rows.jsonl', lines(rows));
+    expect(await failureOf('eval', '--model', tiny, '--data', texts)).toMatch(
+      /rows\.jsonl:1 has no labelled words .*expected \{ tokens, labels \}/,
+    );
+  });
+
+  it('fails for a model that finds masked words', async () => {
+    const tiny = await folderOf(filesOf(withLanguageModel(tinyBert())));
     const file = await folder.write('rows.jsonl', lines(rows));
     expect(await failureOf('eval', '--model', tiny, '--data', file)).toMatch(
-      /this model has the head of a token classification model; eval needs one that has labels or a score/,
+      /this model has a head for masked-language-model; eval needs one that has labels or a score for a text, or labels for its words/,
     );
   });
 

@@ -7,6 +7,7 @@ export { type RowsOptions, readDataset, readRows, readTexts, streamTexts } from 
 export type { Row, Texts } from './datasets/row.ts';
 export { readTextFile } from './files.ts';
 export { accuracy } from './metrics/accuracy.ts';
+export { entityF1, marksEntities, type WordLabels } from './metrics/entity-f1.ts';
 export { f1 } from './metrics/f1.ts';
 export { type MetricName, metrics } from './metrics/index.ts';
 export { matthews } from './metrics/matthews.ts';

@@ -1,7 +1,7 @@
 // Metrics against values computed by hand and published ones, at their edges, and on what they refuse.
 
 import { describe, expect, it } from 'vitest';
-import { accuracy, f1, matthews, metrics, pearson, spearman } from '../src/index.ts';
+import { accuracy, entityF1, f1, marksEntities, matthews, metrics, pearson, spearman } from '../src/index.ts';
 
 /** Labels with these counts in a table of predicted × expected. */
 function labelled(counts: { tp: number; fp: number; fn: number; tn: number }): [number[], number[]] {
@@ -31,6 +31,52 @@ describe('f1', () => {
   it('is 0 without a label 1 on either side', () => {
     expect(f1([0, 0], [0, 0])).toBe(0);
     expect(f1([1, 1], [0, 0])).toBe(0);
+  });
+});
+
+describe('entityF1', () => {
+  it('counts whole entities of the right kind', () => {
+    const expected = [
+      ['B-PER', 'I-PER', 'O', 'B-LOC'],
+      ['O', 'B-ORG'],
+    ];
+    expect(entityF1(expected, expected)).toBe(1);
+    // One is cut short, one has another kind, one is right: 1 of 3 found, 1 of 3 wanted.
+    expect(
+      entityF1(
+        [
+          ['B-PER', 'O', 'O', 'B-ORG'],
+          ['O', 'B-ORG'],
+        ],
+        expected,
+      ),
+    ).toBeCloseTo(1 / 3, 12);
+    // Nothing but one right entity: precision 1, recall 1/3.
+    expect(
+      entityF1(
+        [
+          ['O', 'O', 'O', 'B-LOC'],
+          ['O', 'O'],
+        ],
+        expected,
+      ),
+    ).toBeCloseTo(0.5, 12);
+  });
+
+  it('takes an I- that continues nothing, and one of another kind, for a beginning', () => {
+    expect(entityF1([['I-PER', 'I-PER', 'I-LOC']], [['B-PER', 'I-PER', 'B-LOC']])).toBe(1);
+    // Two entities that follow one another are not one.
+    expect(entityF1([['B-PER', 'I-PER']], [['B-PER', 'B-PER']])).toBe(0);
+    // An entity ends with its text.
+    expect(entityF1([['B-PER'], ['I-PER']], [['B-PER'], ['B-PER']])).toBe(1);
+  });
+
+  it('is 0 without entities, and refuses labels that do not belong together', () => {
+    expect(entityF1([['O', 'MISC']], [['O', 'O']])).toBe(0);
+    expect(() => entityF1([['O']], [['O', 'O']])).toThrow(
+      '[evaluation] entityF1 was given 1 texts, 1 words, of predicted and 1 texts, 2 words, of expected labels',
+    );
+    expect([marksEntities(['O', 'I-PER']), marksEntities(['NOUN', 'B', 'B-'])]).toEqual([true, false]);
   });
 });
 

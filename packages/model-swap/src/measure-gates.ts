@@ -14,10 +14,9 @@ import {
   StaticGate,
 } from '@flashmla/gating';
 import { fitOnFirstUse } from './fit.ts';
-import type { EncoderModel } from './model.ts';
+import type { EncoderModel, RunInput } from './model.ts';
 import { type ProgressListener, stepper } from './progress.ts';
 import { sampleLayers } from './sample-layers.ts';
-import type { TextInput } from './tokenizer.ts';
 
 export interface GateMeasure {
   readonly layer: number;
@@ -45,7 +44,7 @@ export interface MeasureGatesOptions {
  */
 export async function measureGates(
   model: EncoderModel,
-  texts: string | readonly TextInput[],
+  texts: RunInput,
   { maxTokens, signal, progress }: MeasureGatesOptions = {},
 ): Promise<GateMeasure[]> {
   const encoded = model.encode(texts, { ...(maxTokens !== undefined && { maxTokens }) });

@@ -111,8 +111,8 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
     return this.head === undefined || this.head === 'masked-language-model' ? [] : this.architecture.labels;
   }
 
-  /** Token ids of each text, cut to what the model takes, or to `maxTokens`. */
-  encode(texts: string | readonly TextInput[], { maxTokens }: { maxTokens?: number } = {}): EncodedText[] {
+  /** Token ids of each text, cut to what the model takes, or to `maxTokens`; what is encoded already stays as it is. */
+  encode(texts: RunInput, { maxTokens }: { maxTokens?: number } = {}): EncodedText[] {
     const list = typeof texts === 'string' ? [texts] : texts;
     if (!Array.isArray(list)) {
       throw new FlashMLAError(
@@ -120,7 +120,7 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
         '[model-swap] expected a text, or a list of texts or [first, second] pairs.',
       );
     }
-    return list.map((text) => this.tokenizer.encode(text, maxTokens));
+    return list.map((text) => (isEncoded(text) ? text : this.tokenizer.encode(text, maxTokens)));
   }
 
   /**
@@ -235,12 +235,11 @@ export class EncoderModel implements AsyncDisposable, CalibrationModel {
 
   /** `encode`, giving the event loop its turns: thousands of texts take seconds. */
   async #encodeInTurns(texts: RunInput, signal: AbortSignal | undefined): Promise<EncodedText[]> {
-    if (typeof texts === 'string' || !Array.isArray(texts)) return this.encode(texts as string);
+    if (typeof texts === 'string' || !Array.isArray(texts)) return this.encode(texts);
     const encoded: EncodedText[] = [];
     const breathe = breather(signal);
-    for (const text of texts as readonly (TextInput | EncodedText)[]) {
-      if (isEncoded(text)) encoded.push(text);
-      else encoded.push(...this.encode([text]));
+    for (const text of texts) {
+      encoded.push(...this.encode([text]));
       await breathe();
     }
     return encoded;

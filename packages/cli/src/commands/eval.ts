@@ -1,15 +1,6 @@
 // flashmla eval: what sparse attention costs in accuracy, on labelled texts, against the same model with dense attention.
 
-import {
-  accuracy,
-  type Dataset,
-  type Example,
-  type MetricName,
-  measure,
-  predictor,
-  readDataset,
-  taskNames,
-} from '@flashmla/evaluation';
+import { taskNames } from '@flashmla/evaluation';
 import type { GateName } from '@flashmla/gating';
 import {
   type EncoderModel,
@@ -19,7 +10,7 @@ import {
   swapAttention,
 } from '@flashmla/model-swap';
 import { type Context, command } from '../command.ts';
-import { badInput } from '../errors.ts';
+import { type Answers, type Questions, readQuestions } from '../eval/questions.ts';
 import { withModel } from '../opening.ts';
 import {
   type AttentionKind,
@@ -57,15 +48,11 @@ interface Fidelity {
 
 const lossless = { recall: 1, oracleRecall: 1, staticRecall: 1, error: 0 };
 
-interface Result extends Fidelity {
+interface Result extends Fidelity, Omit<Answers, 'labels'> {
   readonly attention: AttentionKind;
   readonly gate: GateName | null;
   readonly k: number | null;
   readonly examples: number;
-  /** Share of labels that are the data's; null where rows have scores instead. */
-  readonly accuracy: number | null;
-  /** The task's own; in JSON, null where one is not defined, as a correlation with equal scores. */
-  readonly metrics: Partial<Record<MetricName, number>>;
   /** Share of labels that are those of dense attention; null for a model that gives a score. */
   readonly agreement: number | null;
   /** Examples that recall and error were measured on, spread evenly over the data; those of k tokens or fewer count for neither. */
@@ -76,7 +63,7 @@ interface Result extends Fidelity {
 
 export const evaluate = command({
   name: 'eval',
-  summary: 'Accuracy on labelled texts with dense and with sparse attention, and how well they agree.',
+  summary: 'Accuracy on labelled texts or words with dense and with sparse attention, and how well they agree.',
   usage: '--model DIR --data F [--task NAME] [--limit N] [--attention dense,sparse] [--k 16,32,64] [--gate G]',
   details:
     'Sparse attention is forced at every length here; without --k and --gate, a model for which it was chosen (search) attends as was\n' +
@@ -85,13 +72,15 @@ export const evaluate = command({
     `output error of the attention layers. All four on at most ${mostMeasured} examples, spread evenly. A text of K tokens or fewer\n` +
     'is dense by definition. A task has its own metrics: cola matthews,\n' +
     'mrpc f1 and accuracy, stsb pearson and spearman, the others accuracy. Rows of no task: accuracy, of two labels f1 and\n' +
-    'matthews as well; those with scores pearson and spearman, and no accuracy.',
+    'matthews as well; those with scores pearson and spearman, and no accuracy. A model that labels words has their accuracy,\n' +
+    'and where its labels mark entities (B-, I-) their f1.',
   options: {
     model: modelOption,
     data: {
       type: 'string',
       value: 'F',
-      description: 'JSONL of { text, label } or { a, b?, label | score }; or a folder of GLUE as it is downloaded',
+      description:
+        'JSONL of { text, label } or { a, b?, label | score }, or of { tokens, labels }; or a folder of GLUE as it is downloaded',
     },
     task: {
       type: 'string',
@@ -116,29 +105,21 @@ export const evaluate = command({
     const isNamed = values.k !== undefined || values.gate !== undefined;
     const limit = parseWhole('limit', values.limit, 1);
     return withModel(values, context, async (model) => {
-      if (model.head !== 'sequence-classification') {
-        const head = model.head === undefined ? 'no head' : `the head of a ${model.head.replace(/-/g, ' ')} model`;
-        throw badInput(`this model has ${head}; eval needs one that has labels or a score for a text.`);
-      }
-      const dataset = await readDataset(data, {
-        labels: model.labels,
-        ...(task !== undefined && { task }),
-        ...(limit !== undefined && { limit }),
-      });
+      const questions = await readQuestions(model, data, { task, limit });
       const { truncated, results } = await evaluateAll(
         model,
-        dataset,
+        questions,
         { kinds, swaps: model.chosen && !isNamed ? ['chosen'] : ks.map((k) => ({ k, gate })) },
         context,
       );
       const { backend, dtype } = model;
-      const title = `${dataset.examples.length} examples${dataset.task.name ? ` of ${dataset.task.name}` : ''}`;
+      const title = `${questions.inputs.length} examples${questions.task ? ` of ${questions.task}` : ''}`;
       const cut = `${truncated} of them longer than the ${model.tokenizer.maxTokens} tokens that the model takes, and cut\n`;
       return {
-        json: { backend: backend.name, dtype, task: dataset.task.name ?? null, truncated, results },
+        json: { backend: backend.name, dtype, task: questions.task ?? null, truncated, results },
         text:
           `${title} in ${dtype} on ${backend.name}: ${backend.device.description}\n${truncated > 0 ? cut : ''}\n` +
-          table(columnsOf(dataset), results),
+          table(columnsOf(questions), results),
       };
     });
   },
@@ -152,27 +133,19 @@ interface Variants {
 
 async function evaluateAll(
   model: EncoderModel,
-  { task, examples }: Dataset,
+  questions: Questions,
   { kinds, swaps }: Variants,
   context: Context,
 ): Promise<{ truncated: number; results: Result[] }> {
   const results: Result[] = [];
-  const expected = examples.map((example) => example.expected);
-  // Before anything runs: a model that does not fit the task is refused here.
-  const predictionsOf = task.metrics.length > 0 ? predictor(task, model.labels) : () => [];
+  const { inputs } = questions;
   // Dense runs in any case: agreement is with its labels.
-  const dense = await answerAll(model, examples, 'dense', context);
-  const score = ({ logits, labels, elapsedMs }: Answers) => {
-    const predicted = predictionsOf(logits);
-    return {
-      examples: examples.length,
-      accuracy: task.labels ? accuracy(predicted, expected) : null,
-      metrics: measure(task, predicted, expected),
-      agreement: labels && dense.labels ? share(labels, dense.labels) : null,
-      elapsedMs,
-    };
-  };
-  const measured = evenlySpread(examples, mostMeasured);
+  const dense = await answerAll(model, questions, 'dense', context);
+  const score = ({ accuracy, metrics, labels, elapsedMs }: AllAnswers) => ({
+    ...{ examples: inputs.length, accuracy, metrics, elapsedMs },
+    agreement: labels && dense.labels ? share(labels, dense.labels) : null,
+  });
+  const measured = evenlySpread(inputs, mostMeasured);
   const fixed = { attention: 'dense', gate: null, k: null, ...lossless, layers: [] } as const;
   if (kinds.includes('dense')) results.push({ ...fixed, ...score(dense), measuredExamples: measured.length });
   for (const swap of kinds.includes('sparse') ? swaps : []) {
@@ -181,17 +154,14 @@ async function evaluateAll(
     const title = k === null ? 'as chosen' : `K ${k}`;
     // Before the run that is timed: the first sparse run of a model fits its gates.
     const fidelity = await measureFidelity(model, measured, `recall and error, ${title}`, context);
-    const sparse = await answerAll(model, examples, `sparse, ${title}`, context);
+    const sparse = await answerAll(model, questions, `sparse, ${title}`, context);
     restoreAttention(model);
     results.push({ attention: 'sparse', gate, k, ...score(sparse), ...fidelity, measuredExamples: measured.length });
   }
   return { truncated: dense.truncated, results };
 }
 
-interface Answers {
-  readonly logits: Float32Array; // [examples, labels]
-  /** undefined for a model that gives a score. */
-  readonly labels: readonly string[] | undefined;
+interface AllAnswers extends Answers {
   /** Texts that were longer than the model takes. */
   readonly truncated: number;
   readonly elapsedMs: number;
@@ -199,47 +169,38 @@ interface Answers {
 
 async function answerAll(
   model: EncoderModel,
-  examples: readonly Example[],
+  { inputs, answersOf }: Questions,
   title: string,
   { signal, progress }: Context,
-): Promise<Answers> {
+): Promise<AllAnswers> {
   progress.start(title);
   const start = performance.now();
-  const { logits, labels, truncated } = await model.run(
-    examples.map(({ text }) => text),
-    {
-      signal,
-      hidden: false,
-      progress({ task, done, total }) {
-        if (task !== 'run') return;
-        const perSecond = (1000 * examples.length * (done / total)) / (performance.now() - start);
-        progress.update(done / total, `${perSecond.toFixed(perSecond < 10 ? 1 : 0)} examples/s`);
-      },
+  const result = await model.run(inputs, {
+    signal,
+    hidden: false,
+    progress({ task, done, total }) {
+      if (task !== 'run') return;
+      const perSecond = (1000 * inputs.length * (done / total)) / (performance.now() - start);
+      progress.update(done / total, `${perSecond.toFixed(perSecond < 10 ? 1 : 0)} examples/s`);
     },
-  );
+  });
   const elapsedMs = performance.now() - start;
   progress.stop();
-  return {
-    logits: logits!.array as Float32Array,
-    labels,
-    truncated: truncated.filter(Boolean).length,
-    elapsedMs,
-  };
+  return { ...answersOf(result), truncated: result.truncated.filter(Boolean).length, elapsedMs };
 }
 
 /** Where every text ran densely, nothing is lost and there are no layers. */
 async function measureFidelity(
   model: EncoderModel,
-  examples: readonly Example[],
+  inputs: Questions['inputs'],
   title: string,
   { signal, progress }: Context,
 ): Promise<Fidelity> {
   progress.start(title);
-  const layers = await measureGates(
-    model,
-    examples.map(({ text }) => text),
-    { signal, progress: ({ done, total }) => progress.update(done / total) },
-  );
+  const layers = await measureGates(model, inputs, {
+    signal,
+    progress: ({ done, total }) => progress.update(done / total),
+  });
   progress.stop();
   if (layers.length === 0) return { ...lossless, layers };
   const mean = (of: keyof typeof lossless) => layers.reduce((sum, head) => sum + head[of], 0) / layers.length;
@@ -260,10 +221,11 @@ function share(given: readonly string[], expected: readonly string[]): number {
   return given.filter((label, index) => label === expected[index]).length / given.length;
 }
 
-function columnsOf({ task }: Dataset): readonly Column<Result>[] {
-  const own = task.metrics
-    .filter((name) => name !== 'accuracy')
-    .map((name) => ({ title: name, value: ({ metrics }: Result) => formatMetric(metrics[name]!) }));
+function columnsOf(questions: Questions): readonly Column<Result>[] {
+  const own = questions.metrics.map((name) => ({
+    title: name,
+    value: ({ metrics }: Result) => formatMetric(metrics[name]!),
+  }));
   return [
     { title: 'attention', align: 'left', value: ({ attention }) => attention },
     { title: 'gate', align: 'left', value: ({ gate }) => gate ?? none },
