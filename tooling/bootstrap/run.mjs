@@ -99,8 +99,9 @@ const commands = {
     const ready = (await install()) || (await build());
     if (ready) return ready;
     clearTestLogs(root);
-    // One package at a time: vitest uses every core by itself, and some tests look at the clock.
-    const status = await turbo(['test', '--concurrency=1', '--continue', '--log-prefix=none', ...args]);
+    // A core each: the largest suites are one file, which vitest by itself would leave all other cores idle for.
+    process.env.VITEST_MAX_WORKERS ??= '1';
+    const status = await turbo(['test', '--continue', '--log-order=grouped', '--log-prefix=none', ...args]);
     const { passed, failed, skipped } = countTests(root);
     // A run can fail without a failed test (a package without tests): the line must not look clean then.
     console.log(`\n${passed} passed, ${status === 0 ? failed : Math.max(failed, 1)} failed, ${skipped} skipped`);

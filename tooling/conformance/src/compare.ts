@@ -1,6 +1,14 @@
 // What 'equal' means: results against float64 references.
 
-import { floatDTypeOf, type NumberArray, outputSpecs, type Problem, reference, roundingTo } from '@flashmla/tensor';
+import {
+  floatDTypeOf,
+  type NumberArray,
+  outputSpecs,
+  type Problem,
+  reference,
+  roundingTo,
+  type TypedArray,
+} from '@flashmla/tensor';
 import type { Inputs, Outputs } from './case.ts';
 import { compareHalf } from './compare-half.ts';
 
@@ -78,6 +86,18 @@ function once<Result extends object>(compute: (inputs: Inputs) => Result): (inpu
     known.set(inputs, result);
     return result;
   };
+}
+
+/** Raises unless both hold the same bits. A test runner's own equality takes seconds for a million elements. */
+export function compareBits(name: string, actual: TypedArray, expected: TypedArray): void {
+  const [is, was] = [actual, expected].map(
+    ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+  ) as [Uint8Array, Uint8Array];
+  if (is.length !== was.length) throw new Error(`${name} has ${is.length} bytes, expected ${was.length}`);
+  const byte = was.findIndex((bits, i) => is[i] !== bits);
+  if (byte < 0) return;
+  const at = Math.floor(byte / expected.BYTES_PER_ELEMENT);
+  throw new Error(`${name}: [${at}] is ${actual[at]}, expected ${expected[at]}, bit for bit`);
 }
 
 /** The usual check of a gradient op, which is float32. */

@@ -15,7 +15,7 @@ import {
   type TypedArray,
   tensor,
 } from '@flashmla/tensor';
-import { compare } from './compare.ts';
+import { compare, compareBits } from './compare.ts';
 import { counting, doubling, expectDoubled, expectEqual, expectError, twiceIdentity } from './doubling.ts';
 import { referenceBackend } from './reference-backend.ts';
 import { rowViewChecks } from './row-views.ts';
@@ -98,12 +98,12 @@ export function contractChecks(): ContractCheck[] {
       async run(backend) {
         const host = Float32Array.from({ length: 3 * 2 ** 19 + 7 }, (_, i) => i);
         using uploaded = backend.upload(tensor(host, [host.length]));
-        expectSame('elements', (await backend.read(uploaded)) as Float32Array, host);
+        compareBits('elements', await backend.read(uploaded), host);
         if (!backend.rows) return;
         using rows = backend.upload(tensor(host.subarray(7), [3 * 2 ** 9, 2 ** 10]));
         using view = backend.rows(rows, 1, 3 * 2 ** 9 - 1);
         const [from, to] = [7 + 2 ** 10, host.length - 2 ** 10];
-        expectSame('a view of them', (await backend.read(view)) as Float32Array, host.subarray(from, to));
+        compareBits('a view of them', await backend.read(view), host.subarray(from, to));
       },
     },
     {
@@ -389,13 +389,6 @@ function halfPrecision(dtype: FloatDType): ContractCheck {
       expectEqual('elements', tell(await backend.read(uploaded)), tell(bits));
     },
   };
-}
-
-/** Without a message that lists a million elements. */
-function expectSame(what: string, actual: Float32Array, expected: Float32Array): void {
-  expectEqual(`${what}: length`, actual.length, expected.length);
-  const at = expected.findIndex((element, i) => actual[i] !== element);
-  if (at >= 0) throw new Error(`${what}: [${at}] is ${actual[at]}; expected ${expected[at]}`);
 }
 
 const tell = (array: TypedArray) => `${array.constructor.name} ${array.join()}`;

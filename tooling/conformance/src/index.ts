@@ -2,7 +2,7 @@
 
 export type { Case, Inputs, Outputs } from './case.ts';
 export { conformanceCases } from './cases/index.ts';
-export { compare, float32Tolerance, type Tolerance } from './compare.ts';
+export { compare, compareBits, float32Tolerance, type Tolerance } from './compare.ts';
 export { type ContractCheck, contractChecks } from './contract.ts';
 export { fixtureCase } from './fixtures.ts';
 export { type Lose, type LossCheck, lossChecks } from './loss.ts';
