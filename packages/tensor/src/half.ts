@@ -11,13 +11,14 @@ interface HalfFormat {
   readonly mantissaBits: number;
   /** Exponent of the smallest normal number. Subnormals are whole multiples of 2^(minExponent - mantissaBits). */
   readonly minExponent: number;
-  readonly maxExponent: number;
+  /** The power of two past the largest number. */
+  readonly overflow: number;
   readonly infinity: number;
   readonly nan: number;
 }
 
-const FLOAT16: HalfFormat = { mantissaBits: 10, minExponent: -14, maxExponent: 15, infinity: 0x7c00, nan: 0x7e00 };
-const BFLOAT16: HalfFormat = { mantissaBits: 7, minExponent: -126, maxExponent: 127, infinity: 0x7f80, nan: 0x7fc0 };
+const FLOAT16: HalfFormat = { mantissaBits: 10, minExponent: -14, overflow: 2 ** 16, infinity: 0x7c00, nan: 0x7e00 };
+const BFLOAT16: HalfFormat = { mantissaBits: 7, minExponent: -126, overflow: 2 ** 128, infinity: 0x7f80, nan: 0x7fc0 };
 
 const SIGN = 0x8000;
 
@@ -56,10 +57,10 @@ export function roundingTo(dtype: FloatDType): (value: number) => number {
 function round(value: number, format: HalfFormat): number {
   if (Number.isNaN(value)) return Number.NaN;
   const magnitude = Math.abs(value);
-  if (magnitude >= 2 ** (format.maxExponent + 1)) return value * Number.POSITIVE_INFINITY;
+  if (magnitude >= format.overflow) return value * Number.POSITIVE_INFINITY;
   const step = powerOfTwo(stepExponentOf(magnitude, format));
   const rounded = roundToEven(magnitude / step) * step;
-  const held = rounded < 2 ** (format.maxExponent + 1) ? rounded : Number.POSITIVE_INFINITY;
+  const held = rounded < format.overflow ? rounded : Number.POSITIVE_INFINITY;
   return isNegative(value) ? -held : held;
 }
 
@@ -67,7 +68,7 @@ function encode(value: number, format: HalfFormat): number {
   if (Number.isNaN(value)) return format.nan;
   const sign = isNegative(value) ? SIGN : 0;
   const magnitude = Math.abs(value);
-  if (magnitude >= 2 ** (format.maxExponent + 1)) return sign | format.infinity;
+  if (magnitude >= format.overflow) return sign | format.infinity;
   const exponent = stepExponentOf(magnitude, format);
   const steps = roundToEven(magnitude / powerOfTwo(exponent));
   // A normal number has 2^mantissaBits steps or more, a subnormal fewer. Adding them to the pattern of the binade
