@@ -14,7 +14,7 @@ const budgets = {
   '@flashmla/kernels-cuda': 21,
   '@flashmla/kernels-native': 13,
   '@flashmla/backend': 11,
-  '@flashmla/evaluation': 7,
+  '@flashmla/evaluation': 9,
   '@flashmla/gating': 27,
   '@flashmla/attention': 9,
   '@flashmla/model-swap': 34,

@@ -107,7 +107,7 @@ export class NativeBackend implements Backend {
     if (this.#disposed) throw disposed();
     const elements = new (arrayOf(tensor.dtype))(elementCount(tensor.shape));
     const writtenUnder = tensor.storage.writtenUnder(tensor.range);
-    this.#convert(this.#readStep(tensor, this.#addon.addressOf(elements)));
+    this.#runStep(this.#readStep(tensor, this.#addon.addressOf(elements)));
     await this.#executor.finish();
     const skipped = writtenUnder.find((under) => this.#executor.skipped(under));
     if (skipped) throw skipped.signal.reason;
@@ -247,7 +247,7 @@ export class NativeBackend implements Backend {
     try {
       const packed = this.#take(packedBytes(matrix, format, this.#traits), false);
       this.#addon.write(plain.address, source.array);
-      this.#convert(packStep(plain.address, packed.address, matrix, format, this.#traits));
+      this.#runStep(packStep(plain.address, packed.address, matrix, format, this.#traits));
       return new NativeTensor(this, this.#storage(packed), source.shape, source.dtype, { packed: format });
     } finally {
       this.#give(plain);
@@ -260,7 +260,8 @@ export class NativeBackend implements Backend {
     return unpackStep(address, to, matrixOf({ shape }), packed, this.#traits);
   }
 
-  #convert(step: Step): void {
+  /** Runs a step that names no tensors: its arguments are addresses. */
+  #runStep(step: Step): void {
     this.#run([step], { buffers: {}, threadBytes: 0 }, new Map());
   }
 
