@@ -56,6 +56,7 @@ describe('the same bits whatever the number of threads', () => {
     const expected = await outputsOf(alone, problem, arrays);
     for (const [threads, backend] of several) {
       const outputs = await outputsOf(backend, problem, arrays);
+      expect(Object.keys(outputs)).toEqual(Object.keys(expected));
       for (const [name, whole] of Object.entries(expected))
         compareBits(`${name}, ${threads} threads`, outputs[name]!, whole);
     }

@@ -12,12 +12,14 @@ import type { ProgressListener } from './progress.ts';
 import { openTokenizer } from './read-tokenizer.ts';
 import { loadWeights, openWeights } from './weights.ts';
 
+type BackendChoice = Omit<SelectOptions, 'dtype' | 'signal'>;
+
 export interface LoadOptions {
   /**
    * What to run on; it stays the caller's. Or how to choose it among those that compute in the model's precision, which then
    * ends with the model; default: the best of them.
    */
-  backend?: Backend | Omit<SelectOptions, 'dtype' | 'signal'>;
+  backend?: Backend | BackendChoice;
   /**
    * What weights and activations are kept in, whatever the files hold; default: what was chosen for the model (gates.json),
    * else 'float32'. 'float16' and 'bfloat16' halve the
@@ -41,7 +43,7 @@ export async function loadModel(
   source: ModelSource,
   { backend: given = {}, dtype: named, progress, signal }: LoadOptions = {},
 ): Promise<EncoderModel> {
-  if (typeof given !== 'object' || given === null) {
+  if (!isBackend(given) && !isChoice(given)) {
     throw new FlashMLAError(
       'invalid-argument',
       `[model-swap] backend is ${describeValue(given)}; expected an open one, as selectBackend() gives, or how to choose ` +
@@ -57,7 +59,7 @@ export async function loadModel(
   const dtype = named ?? chosen?.dtype ?? 'float32';
   const weights = await openWeights(folder);
   signal?.throwIfAborted();
-  const ownsBackend = !('upload' in given);
+  const ownsBackend = !isBackend(given);
   const backend = ownsBackend ? await selectBackend({ ...given, dtype, ...(signal && { signal }) }) : given;
   try {
     await checkComputes(backend, dtype);
@@ -73,6 +75,21 @@ export async function loadModel(
     throw error;
   }
 }
+
+const choices: Readonly<Record<keyof BackendChoice, true>> = {
+  require: true,
+  prefer: true,
+  threads: true,
+  tokens: true,
+  problems: true,
+};
+
+const isBackend = (given: Backend | BackendChoice): given is Backend =>
+  typeof (given as Backend | null)?.upload === 'function';
+
+/** A promise of a backend is none, nor is a provider: nothing else must be opened in the place of what was meant. */
+const isChoice = (given: BackendChoice): boolean =>
+  Object.getPrototypeOf(given ?? 0) === Object.prototype && Object.keys(given).every((name) => name in choices);
 
 /** Raises, before any weight is read, unless the backend's attention takes heads of this model's width. */
 function checkHeads(backend: Backend, { heads, headDim }: Architecture): void {

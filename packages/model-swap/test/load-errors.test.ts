@@ -193,6 +193,11 @@ describe('loadModel', () => {
     await expect(loadModel(filesOf(tinyBert()), { backend: 'cpu' as never })).rejects.toThrow(
       "[model-swap] backend is the string 'cpu'; expected an open one, as selectBackend() gives, or how to choose one, such as { require: 'cpu' }.",
     );
+    for (const meant of [null, Promise.resolve(backend), { name: 'cpu', open() {} }]) {
+      await expect(loadModel(filesOf(tinyBert()), { backend: meant as never })).rejects.toThrow(
+        /^\[model-swap\] backend is .*; expected an open one/,
+      );
+    }
     await expect(loadModel({ 'config.json': '{}' as never }, { backend })).rejects.toThrow(
       "the file config.json is the string '{}'; expected a Uint8Array, a Blob, a URL or { byteLength, read }",
     );
